@@ -1,0 +1,184 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/tom-worker/credential-provider/shared/credential"
+)
+
+// Domain is the domain of every ErrorInfo of the contract.
+const Domain = "credential.tom"
+
+// Bounds of an error on the wire, in bytes. gRPC sends both in HTTP/2 headers, which peers bound themselves.
+const (
+	maxMessage = 2 << 10
+	maxDetails = 4 << 10
+)
+
+// StatusError is the form of a provider's error on the wire. Errors that aren't a [*credential.Error] become
+// DEADLINE_EXCEEDED, CANCELLED or INTERNAL.
+func StatusError(err error) error {
+	e := asError(err)
+	st := status.New(e.Reason.Code(), clip(e.Message, maxMessage))
+	budget := maxDetails
+	var details []protoadapt.MessageV1
+	add := func(detail proto.Message) bool {
+		size := proto.Size(detail) + 64 // the wrapping google.protobuf.Any and its type's name
+		if size > budget {
+			return false
+		}
+		budget -= size
+		details = append(details, protoadapt.MessageV1Of(detail))
+		return true
+	}
+
+	info := &errdetails.ErrorInfo{Domain: Domain, Reason: string(e.Reason), Metadata: cleanMap(e.Metadata)}
+	if !add(info) {
+		info.Metadata = nil
+		add(info)
+	}
+	if e.RetryDelay > 0 {
+		add(&errdetails.RetryInfo{RetryDelay: durationpb.New(e.RetryDelay)})
+	}
+	if len(e.Violations) > 0 {
+		refused := &errdetails.BadRequest{}
+		for _, v := range e.Violations {
+			refused.FieldViolations = append(refused.FieldViolations, &errdetails.BadRequest_FieldViolation{
+				Field: clip(v.Setting, 128), Description: clip(v.Problem, 256),
+			})
+		}
+		for len(refused.FieldViolations) > 0 && !add(refused) {
+			refused.FieldViolations = refused.FieldViolations[:len(refused.FieldViolations)/2]
+		}
+	}
+	if len(e.Help) > 0 {
+		help := &errdetails.Help{}
+		for _, step := range e.Help {
+			help.Links = append(help.Links, &errdetails.Help_Link{Description: clip(step, 1<<10)})
+		}
+		for len(help.Links) > 0 && !add(help) {
+			help.Links = help.Links[:len(help.Links)/2]
+		}
+	}
+	if detailed, err := st.WithDetails(details...); err == nil {
+		st = detailed
+	}
+	return st.Err()
+}
+
+// FromStatus turns the error of a call into a [*credential.Error]; nil stays nil.
+//
+// A status without the contract's ErrorInfo is the provider's defect, with three exceptions that gRPC's own client makes:
+// a deadline, a cancellation, and a lost connection. The last is told apart by the caller, who knows whether the process
+// lives; here it is PROVIDER_CRASHED.
+func FromStatus(err error) error {
+	if err == nil {
+		return nil
+	}
+	st := status.Convert(err)
+	for _, detail := range st.Details() {
+		info, ok := detail.(*errdetails.ErrorInfo)
+		if ok && info.GetDomain() == Domain {
+			return fromDetails(st, info)
+		}
+	}
+	switch st.Code() {
+	case codes.DeadlineExceeded:
+		return &credential.Error{Reason: credential.DeadlineExceeded, Message: "the time was up before the provider answered", Cause: context.DeadlineExceeded}
+	case codes.Canceled:
+		return &credential.Error{Reason: credential.Cancelled, Message: "the call was cancelled", Cause: context.Canceled}
+	case codes.Unavailable:
+		return credential.Errorf(credential.ProviderCrashed, "the connection to the provider was lost")
+	default:
+		return misbehaved("it answered with status %s and no details of the contract", st.Code())
+	}
+}
+
+func fromDetails(st *status.Status, info *errdetails.ErrorInfo) error {
+	reason := credential.Reason(info.GetReason())
+	if !reason.FromProvider() || reason.Code() != st.Code() {
+		return misbehaved("it answered with reason %q and status %s, which don't belong together", clip(info.GetReason(), 64), st.Code())
+	}
+	e := &credential.Error{Reason: reason, Message: st.Message(), Metadata: info.GetMetadata()}
+	switch reason {
+	case credential.DeadlineExceeded:
+		e.Cause = context.DeadlineExceeded
+	case credential.Cancelled:
+		e.Cause = context.Canceled
+	}
+	for _, detail := range st.Details() {
+		switch d := detail.(type) {
+		case *errdetails.RetryInfo:
+			e.RetryDelay = d.GetRetryDelay().AsDuration()
+		case *errdetails.Help:
+			for _, link := range d.GetLinks() {
+				e.Help = append(e.Help, link.GetDescription())
+			}
+		case *errdetails.BadRequest:
+			for _, v := range d.GetFieldViolations() {
+				e.Violations = append(e.Violations, credential.Violation{Setting: v.GetField(), Problem: v.GetDescription()})
+			}
+		}
+	}
+	return e
+}
+
+// asError finds the contract's error in err, or says what err amounts to.
+func asError(err error) *credential.Error {
+	var e *credential.Error
+	switch {
+	case err == nil:
+		return credential.Errorf(credential.Internal, "the provider gave neither a result nor an error")
+	case errors.As(err, &e) && e.Reason.FromProvider():
+		return e
+	case errors.Is(err, context.DeadlineExceeded):
+		return credential.Errorf(credential.DeadlineExceeded, "the time was up before the backend answered")
+	case errors.Is(err, context.Canceled):
+		return credential.Errorf(credential.Cancelled, "the call was cancelled")
+	default:
+		// The text stays here: nobody knows what it quotes.
+		return credential.Errorf(credential.Internal, "the provider failed in a way that it has no reason for (%T)", err)
+	}
+}
+
+func misbehaved(format string, args ...any) *credential.Error {
+	e := credential.Errorf(credential.ProviderMisbehaved, format, args...)
+	e.Message = "the provider breaks the contract: " + e.Message
+	return e.WithHelp("report this to the provider's author")
+}
+
+// clip bounds a text and makes it valid UTF-8, which gRPC insists on.
+func clip(text string, limit int) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	if len(text) <= limit {
+		return text
+	}
+	cut := limit - len("...")
+	for cut > 0 && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + "..."
+}
+
+func cleanMap(in map[string]string) map[string]string {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make(map[string]string, len(in))
+	for _, key := range slices.Sorted(maps.Keys(in)) {
+		out[clip(key, 64)] = clip(in[key], 512)
+	}
+	return out
+}

@@ -1,0 +1,48 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"google.golang.org/grpc"
+
+	"github.com/tom-worker/credential-provider/shared/credential"
+	"github.com/tom-worker/credential-provider/shared/internal/wire"
+)
+
+// maxMargin is the most that is taken off a caller's time so that the answer arrives in it.
+const maxMargin = time.Second
+
+// answer surrounds every call: it leaves time for the answer's way back, gives errors their form on the wire, and turns
+// a panic into an error, since a defect in one call must not end the process that serves the others. The panic's stack
+// goes to the log; its value, which may quote anything, goes nowhere.
+func answer(log hclog.Logger) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (response any, err error) {
+		defer func() {
+			if value := recover(); value != nil {
+				log.Error("panic in a call", "call", info.FullMethod, "type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
+				response, err = nil, wire.StatusError(credential.Errorf(credential.Internal, "the provider panicked; its log has the stack"))
+			}
+		}()
+		ctx, cancel := leaveTime(ctx)
+		defer cancel()
+		response, err = handler(ctx, request)
+		if err != nil {
+			return nil, wire.StatusError(err)
+		}
+		return response, nil
+	}
+}
+
+// leaveTime moves the deadline forward by a second, or by a fifth of a short time, so that a provider whose backend
+// stalls can still say so: after the caller's own deadline nobody listens.
+func leaveTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(maxMargin, time.Until(deadline)/5)))
+}
