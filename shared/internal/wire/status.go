@@ -78,21 +78,30 @@ func StatusError(err error) error {
 	return st.Err()
 }
 
+// HasReason says whether err is a status with the contract's ErrorInfo: an answer of the provider, right or wrong.
+func HasReason(err error) bool { return errorInfo(status.Convert(err)) != nil }
+
+func errorInfo(st *status.Status) *errdetails.ErrorInfo {
+	for _, detail := range st.Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.GetDomain() == Domain {
+			return info
+		}
+	}
+	return nil
+}
+
 // FromStatus turns the error of a call into a [*credential.Error]; nil stays nil.
 //
 // A status without the contract's ErrorInfo is the provider's defect, with three exceptions that gRPC's own client makes:
-// a deadline, a cancellation, and a lost connection. The last is told apart by the caller, who knows whether the process
-// lives; here it is PROVIDER_CRASHED.
+// a deadline, a cancellation, and a lost connection, which is PROVIDER_CRASHED here. A caller that knows the process
+// tells these apart before (see [HasReason]).
 func FromStatus(err error) error {
 	if err == nil {
 		return nil
 	}
 	st := status.Convert(err)
-	for _, detail := range st.Details() {
-		info, ok := detail.(*errdetails.ErrorInfo)
-		if ok && info.GetDomain() == Domain {
-			return fromDetails(st, info)
-		}
+	if info := errorInfo(st); info != nil {
+		return fromDetails(st, info)
 	}
 	switch st.Code() {
 	case codes.DeadlineExceeded:

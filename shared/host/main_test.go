@@ -1,0 +1,140 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"go.uber.org/goleak"
+
+	"github.com/tom-worker/credential-provider/shared/credential"
+	"github.com/tom-worker/credential-provider/shared/provider"
+)
+
+// The test binary is its own provider: started with this variable it behaves as the variable says.
+const envBehave = "TEST_BEHAVE"
+
+func TestMain(m *testing.M) {
+	if behaviour := os.Getenv(envBehave); behaviour != "" {
+		behave(behaviour)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func behave(behaviour string) {
+	if behaviour == "memory" {
+		provider.Main(memoryDefinition)
+	}
+	animal, ok := zoo[behaviour]
+	if !ok {
+		fmt.Fprintln(os.Stderr, "no such behaviour:", behaviour)
+		os.Exit(2)
+	}
+	animal.live()
+}
+
+type memorySettings struct {
+	Prefix string              `json:"prefix,omitempty" jsonschema:"Comes before every id."`
+	Empty  string              `json:"empty,omitempty" jsonschema:"May be empty." empty:"allowed"`
+	Token  credential.Redacted `json:"token,omitempty" jsonschema:"A secret."`
+	Tries  int                 `json:"tries,omitempty" jsonschema:"How often."`
+	Wait   provider.Duration   `json:"wait,omitempty" jsonschema:"How long."`
+	Names  []string            `json:"names,omitempty" jsonschema:"Some names."`
+	Strict bool                `json:"strict,omitempty" jsonschema:"Whether."`
+}
+
+var memoryDefinition = provider.Definition[memorySettings, *memory]{
+	Name:        "memory",
+	Version:     "1.2.3",
+	Description: "makes credentials up",
+	Defaults:    memorySettings{Empty: "full", Wait: provider.Duration(5 * time.Second)},
+	New: func(s memorySettings, log hclog.Logger) (*memory, error) {
+		if s.Prefix == "refuse" {
+			return nil, &credential.Error{Reason: credential.SettingsInvalid, Message: "no", Violations: []credential.Violation{{Setting: "prefix", Problem: "is refused by the provider"}}}
+		}
+		log.Info("configured", "prefix", s.Prefix)
+		return &memory{settings: s, log: log}, nil
+	},
+}
+
+// memory answers what the id says.
+type memory struct {
+	settings memorySettings
+	log      hclog.Logger
+}
+
+func (m *memory) Get(ctx context.Context, r credential.Request) (*credential.Credential, error) {
+	kind, rest, _ := strings.Cut(r.ID, ":")
+	switch kind {
+	case "missing":
+		return nil, credential.Errorf(credential.CredentialNotFound, "there is no credential %q", r.ID).WithHelp("create it")
+	case "exit":
+		os.Exit(3)
+	case "panic":
+		panic("with a value that nobody may see")
+	case "wait":
+		<-ctx.Done()
+		return nil, ctx.Err()
+	case "log":
+		m.log.Warn("a secret slipped out", "value", rest)
+	case "env":
+		return made(r.ID, os.Getenv(rest)), nil
+	case "settings":
+		return made(r.ID, fmt.Sprintf("%s|%s|%s|%d|%v|%v|%v", m.settings.Prefix, m.settings.Empty, m.settings.Token.Reveal(), m.settings.Tries, time.Duration(m.settings.Wait), m.settings.Names, m.settings.Strict)), nil
+	case "pid":
+		return made(r.ID, fmt.Sprint(os.Getpid())), nil
+	}
+	return made(r.ID, "password of "+r.ID), nil
+}
+
+func made(id, password string) *credential.Credential {
+	return &credential.Credential{ID: id, Username: "admin", Password: credential.Some(credential.NewRedacted(password))}
+}
+
+func (m *memory) List(context.Context, int, string) (credential.Page, error) {
+	return credential.Page{Credentials: []credential.Summary{{ID: "one"}, {ID: "two"}}}, nil
+}
+
+// memoryOptions launch the test binary as the memory provider.
+func memoryOptions(t *testing.T) Options {
+	t.Helper()
+	return Options{
+		Name:    "memory",
+		Path:    os.Args[0],
+		Environ: append(os.Environ(), envBehave+"=memory"),
+		PassEnv: []string{envBehave},
+		Logger:  hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: testWriter{t}}),
+	}
+}
+
+func start(t *testing.T, options Options) *Provider {
+	t.Helper()
+	p, err := Start(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+func password(t *testing.T, p *Provider, id string) string {
+	t.Helper()
+	got, err := p.Get(t.Context(), credential.Request{ID: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := got.Password.Get()
+	return text.Reveal()
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(b []byte) (int, error) {
+	w.t.Logf("%s", strings.TrimSuffix(string(b), "\n"))
+	return len(b), nil
+}

@@ -1,0 +1,24 @@
+//go:build unix && !linux
+
+package host
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// processGroup is a provider's own process group: children that it leaves behind are ended with it. Those that made a
+// session or a group of their own are out of reach.
+type processGroup struct{}
+
+func (processGroup) prepare(cmd *exec.Cmd) {
+	// There is no signal for a parent's death here: the lifeline alone tells a provider that its host is gone.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+}
+
+func (processGroup) adopt(*os.Process) {}
+
+func (processGroup) kill(process *os.Process) { _ = syscall.Kill(-process.Pid, syscall.SIGKILL) }
+
+func (processGroup) release() {}

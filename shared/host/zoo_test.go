@@ -1,0 +1,7 @@
+package host
+
+type animal struct {
+	live func()
+}
+
+var zoo = map[string]animal{}
