@@ -22,6 +22,11 @@ func (q *quietLogger) Named(name string) hclog.Logger {
 	return &quietLogger{Logger: q.Logger.Named(name), provider: q.provider, lines: q.lines}
 }
 
-func (q *quietLogger) Info(message string, args ...any)  { q.Debug(message, args...) }
-func (q *quietLogger) Warn(message string, args ...any)  { q.Debug(message, args...) }
+// Info logs for debugging only.
+func (q *quietLogger) Info(message string, args ...any) { q.Debug(message, args...) }
+
+// Warn logs for debugging only.
+func (q *quietLogger) Warn(message string, args ...any) { q.Debug(message, args...) }
+
+// Error logs for debugging only.
 func (q *quietLogger) Error(message string, args ...any) { q.Debug(message, args...) }

@@ -2,6 +2,7 @@ package host
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -75,8 +76,8 @@ func (m Metadata) resolve(settings Settings) (map[string]any, error) {
 
 // explain adds to the provider's own refusal where the refused values come from.
 func (m Metadata) explain(err error, settings Settings) error {
-	refusal, ok := err.(*credential.Error)
-	if !ok || refusal.Reason != credential.SettingsInvalid || len(refusal.Violations) == 0 {
+	var refusal *credential.Error
+	if !errors.As(err, &refusal) || refusal.Reason != credential.SettingsInvalid || len(refusal.Violations) == 0 {
 		return err
 	}
 	violations := slices.Clone(refusal.Violations)
@@ -105,17 +106,15 @@ func (m Metadata) isSecretFile(name, base string) bool {
 // suggest names the setting that was probably meant, or all there are.
 func (m Metadata) suggest(name string) string {
 	names := m.schema.Names()
-	best := slices.MinFunc(append(names, ""), func(a, b string) int {
-		return levenshtein.Distance(name, a, nil) - levenshtein.Distance(name, b, nil)
-	})
-	switch {
-	case best != "" && levenshtein.Distance(name, best, nil) <= max(2, len(name)/3):
-		return fmt.Sprintf("; did you mean %s?", best)
-	case len(names) == 0:
+	if len(names) == 0 {
 		return "; the provider takes none"
-	default:
-		return "; there are: " + strings.Join(names, ", ")
 	}
+	distance := func(other string) int { return levenshtein.Distance(name, other, nil) }
+	best := slices.MinFunc(names, func(a, b string) int { return distance(a) - distance(b) })
+	if distance(best) <= max(2, len(name)/3) {
+		return fmt.Sprintf("; did you mean %s?", best)
+	}
+	return "; there are: " + strings.Join(names, ", ")
 }
 
 func origin(setting Setting) string {

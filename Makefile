@@ -1,0 +1,57 @@
+# make help lists the targets. Nothing but Go, git and make is needed for build, test and demo.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GO      ?= go
+LDFLAGS := -s -w -X main.version=$(VERSION)
+BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+TOOL    := $(GO) tool -modfile=.tools/go.mod
+
+# The race detector needs cgo and a C compiler, which a user's machine may not have.
+RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC | cut -d' ' -f1)" >/dev/null 2>&1 && echo -race)
+
+# Tests and demonstrations never ask for instance metadata.
+export AWS_EC2_METADATA_DISABLED := true
+
+PROVIDERS := bin/plugins/tom-credential-aws_secrets_manager
+
+.DEFAULT_GOAL := help
+.PHONY: help build test demo lint fmt generate image clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build bin/host-example and bin/plugins/*
+	@mkdir -p bin/plugins
+	$(BUILD) -o bin/host-example ./host-example
+	$(BUILD) -o bin/plugins/tom-credential-aws_secrets_manager ./plugin-awssm
+	@# A host refuses providers that group or others may write to, whatever the umask.
+	@chmod 0755 bin/host-example $(PROVIDERS)
+
+test: ## run all tests, with the race detector where there is a C compiler
+	@if [ -z '$(RACE)' ]; then echo 'no C compiler: the tests run without the race detector'; fi
+	GORACE=atexit_sleep_ms=0 $(GO) test $(RACE) -timeout 10m ./...
+
+demo: build ## see the whole thing at work, with an embedded Secrets Manager
+	@$(GO) run ./host-example/demo bin
+
+lint: ## buf lint and breaking, golangci-lint, gofmt
+	$(TOOL) buf lint
+	$(TOOL) buf breaking --against proto/released.binpb
+	$(TOOL) buf format --diff --exit-code proto
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go' | grep -v '\.pb\.go$$')); \
+	if [ -n "$$unformatted" ]; then echo "not gofmt-clean:"; echo "$$unformatted"; exit 1; fi
+	$(TOOL) golangci-lint run ./...
+
+fmt: ## format the code
+	gofmt -w $$(git ls-files '*.go' | grep -v '\.pb\.go$$')
+	$(TOOL) buf format -w proto
+
+generate: ## make the Go code of the contract, and the settings reference in README.md
+	$(TOOL) buf generate
+	$(GO) generate ./...
+
+image: ## at a release: the contract that later ones must stay compatible with
+	$(TOOL) buf build -o proto/released.binpb
+
+clean: ## remove what was built
+	rm -rf bin dist

@@ -1,0 +1,38 @@
+// Package host is what the author of a host imports: a program that launches a credential provider, and uses it for
+// months without caring how the provider's process is doing.
+//
+//	provider, err := host.Start(ctx, host.Options{
+//		Name:     "aws_secrets_manager",
+//		Settings: host.Settings{"region": {Value: "us-east-1"}},
+//		Logger:   logger,
+//	})
+//	if err != nil {
+//		return err
+//	}
+//	defer provider.Close()
+//	cred, err := provider.Get(ctx, credential.Request{ID: "lab_creds"})
+//
+// A provider is an executable called tom-credential-<name> that somebody else may have written. Nothing that it does may
+// crash the host, hang it, leave a process behind, or lose a call that could have been answered:
+//
+//   - Before the launch its file is checked: a regular, executable file that nobody else can change, and with
+//     [Options.SHA256] the very bytes that were meant.
+//   - It runs in a process group of its own with a filtered environment, speaks gRPC with mutual TLS over a socket in a
+//     private folder, and is told when the host is gone, however the host went. Windows has a job object instead of the
+//     group, and loopback TCP instead of the socket. Linux ends it by a signal as well (Pdeathsig); macOS has neither that
+//     nor a job, so there a provider that ignores its lifeline survives a host that was killed. A descendant that made a
+//     session of its own is out of reach on every Unix.
+//   - A [Provider] watches the process. It is replaced when it ends, or when it misses two health checks, and a call that
+//     died with it is repeated within its caller's deadline. Calls fail at once, with PROVIDER_CRASHED, when five starts
+//     in a row have not answered a single call.
+//   - Every call has a bound: the context's deadline or [Options.CallTimeout], whichever is nearer. A backend that is slow
+//     is not a reason to restart a provider.
+//   - What it logs appears in the host's log under its name and with its level. Secret values that the host has had from
+//     it are hidden there. That is a best effort: it works for values of 8 bytes and more, in the form in which they were
+//     handed out or escaped in JSON, and not before the host has seen them.
+//
+// Errors are [*credential.Error] values; decide by their reason.
+//
+// Caching, and the guard against locked accounts, are in shared/store, in front of a Provider. Discovery of executables
+// is in [Discover] and [Find]; [Describe] asks one what it is.
+package host
