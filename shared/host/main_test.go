@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +19,9 @@ import (
 // The test binary is its own provider: started with this variable it behaves as the variable says.
 const envBehave = "TEST_BEHAVE"
 
+// envPIDs names the file to which every process of an animal appends its process id.
+const envPIDs = "TEST_PIDS"
+
 func TestMain(m *testing.M) {
 	if behaviour := os.Getenv(envBehave); behaviour != "" {
 		behave(behaviour)
@@ -27,6 +31,7 @@ func TestMain(m *testing.M) {
 }
 
 func behave(behaviour string) {
+	notePID(os.Getpid())
 	if behaviour == "memory" {
 		provider.Main(memoryDefinition)
 	}
@@ -106,8 +111,8 @@ func memoryOptions(t *testing.T) Options {
 	return Options{
 		Name:    "memory",
 		Path:    os.Args[0],
-		Environ: append(os.Environ(), envBehave+"=memory"),
-		PassEnv: []string{envBehave},
+		Environ: append(os.Environ(), envBehave+"=memory", "GORACE=atexit_sleep_ms=0"),
+		PassEnv: []string{envBehave, "GORACE"},
 		Logger:  hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: testWriter{t}}),
 	}
 }
@@ -137,4 +142,46 @@ type testWriter struct{ t *testing.T }
 func (w testWriter) Write(b []byte) (int, error) {
 	w.t.Logf("%s", strings.TrimSuffix(string(b), "\n"))
 	return len(b), nil
+}
+
+// syncBuffer is a buffer that a logger and a test may use at the same time.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf strings.Builder
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// eventually waits for something that another process does.
+func eventually(t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Errorf("not within %v: %s", limit, what)
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func notePID(pid int) {
+	if path := os.Getenv(envPIDs); path != "" {
+		file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			panic(err)
+		}
+		defer func() { _ = file.Close() }()
+		_, _ = fmt.Fprintln(file, pid)
+	}
 }

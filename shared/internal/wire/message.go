@@ -49,7 +49,7 @@ func CredentialFromProto(in *credentialv1.Credential) *credential.Credential {
 		FromReplica:      in.GetFromReplica(),
 		BackendRequestID: in.GetBackendRequestId(),
 	}
-	if in.Password != nil {
+	if in != nil && in.Password != nil { // an answer without a credential is checked by the caller
 		c.Password = credential.Some(credential.NewRedacted(*in.Password))
 	}
 	if len(in.GetExtra()) > 0 {
