@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
-
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
@@ -193,7 +191,7 @@ func TestRedactorForgetsTheOldest(t *testing.T) {
 func TestProvidersLogLines(t *testing.T) {
 	var lines syncBuffer
 	options := memoryOptions(t)
-	options.Logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: &lines, JSONFormat: true})
+	options.Logger = jsonLogger(&lines)
 	p := start(t, options)
 	secret := password(t, p, "lab")
 	if _, err := p.Get(t.Context(), credential.Request{ID: "log:" + secret}); err != nil {

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -32,8 +33,11 @@ func TestMain(m *testing.M) {
 
 func behave(behaviour string) {
 	notePID(os.Getpid())
-	if behaviour == "memory" {
+	switch behaviour {
+	case "memory":
 		provider.Main(memoryDefinition)
+	case "host":
+		beHost()
 	}
 	animal, ok := zoo[behaviour]
 	if !ok {
@@ -83,6 +87,7 @@ func (m *memory) Get(ctx context.Context, r credential.Request) (*credential.Cre
 	case "panic":
 		panic("with a value that nobody may see")
 	case "wait":
+		m.log.Info("waiting")
 		<-ctx.Done()
 		return nil, ctx.Err()
 	case "log":
@@ -135,6 +140,10 @@ func password(t *testing.T, p *Provider, id string) string {
 	}
 	text, _ := got.Password.Get()
 	return text.Reveal()
+}
+
+func jsonLogger(w io.Writer) hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: w, JSONFormat: true})
 }
 
 type testWriter struct{ t *testing.T }

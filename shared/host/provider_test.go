@@ -1,12 +1,13 @@
 package host
 
 import (
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"os"
-	"strings"
+	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
@@ -48,7 +49,72 @@ func TestMetadata(t *testing.T) {
 	if m.Name != "memory" || m.Version != "1.2.3" || !m.Can(credential.CapabilityList) || m.Can(credential.CapabilityBatch) {
 		t.Errorf("metadata %+v", m)
 	}
-	_ = os.Args
-	_ = strings.Contains
-	_ = time.Second
+}
+
+// The host's environment, and so its secrets, stay with the host.
+func TestEnvironmentOfTheProcess(t *testing.T) {
+	t.Setenv("TOM_WORKER_REDIS_PASSWORD", "for the host alone")
+	t.Setenv("MEMORY_HINT", "for the provider")
+	options := memoryOptions(t)
+	options.Environ = nil
+	t.Setenv(envBehave, "memory")
+	options.PassEnv = []string{envBehave, "MEMORY_*"}
+	p := start(t, options)
+	for name, want := range map[string]string{
+		"TOM_WORKER_REDIS_PASSWORD": "",
+		"MEMORY_HINT":               "for the provider",
+		"TOM_CREDENTIAL_LIFELINE":   "stdin",
+		"TOM_CREDENTIAL_LOG_LEVEL":  "debug",
+	} {
+		if got := password(t, p, "env:"+name); got != want {
+			t.Errorf("%s is %q in the provider, want %q", name, got, want)
+		}
+	}
+}
+
+// A pinned provider is started from the copy that was checked, also after a crash, whatever has become of the file.
+func TestPinnedProviderRestartsFromItsCopy(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "tom-credential-memory")
+	program, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, program, 0o755); err != nil { //nolint:gosec // it is a program
+		t.Fatal(err)
+	}
+	options := memoryOptions(t)
+	options.Path = path
+	options.SHA256 = fmt.Sprintf("%x", sha256.Sum256(program))
+	p := start(t, options)
+	before := password(t, p, "pid")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.reloaded().child.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if after := password(t, p, "pid"); after == before {
+		t.Error("the killed process answered")
+	}
+	copied := p.exe.folder
+	_ = p.Close()
+	if _, err := os.Stat(copied); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the copy is left behind: %v", err)
+	}
+}
+
+func TestListAndCapabilities(t *testing.T) {
+	p := start(t, memoryOptions(t))
+	page, err := p.List(t.Context(), 10, "")
+	if err != nil || len(page.Credentials) != 2 || page.NextToken != "" {
+		t.Errorf("page %+v, error %v", page, err)
+	}
+	if _, err := p.GetBatch(t.Context(), []credential.Request{{ID: "lab"}}); !errors.Is(err, credential.Unsupported) {
+		t.Errorf("a batch without the capability: %v", err)
+	}
+	report, err := p.Validate(t.Context(), "")
+	if err != nil || len(report.Checks) != 0 {
+		t.Errorf("report %+v, error %v", report, err)
+	}
 }

@@ -189,19 +189,21 @@ func nothingLeft(t *testing.T, options Options, pids string) {
 			t.Fatal(err)
 		}
 		eventually(t, 2*time.Second, fmt.Sprintf("process %d of %s is gone", pid, options.Name), func() bool {
-			return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || zombie(pid)
+			return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || state(pid) == "Z"
 		})
 	}
 }
 
-// zombie says whether a process has ended and only waits for somebody to take note, which is up to init.
-func zombie(pid int) bool {
+// state is what /proc says of a process: Z has ended and only waits for somebody to take note, which is up to init; T is
+// stopped. It is empty where there is no such process.
+func state(pid int) string {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return false
+		return ""
 	}
 	_, rest, _ := strings.Cut(string(text), ") ")
-	return strings.HasPrefix(rest, "Z")
+	state, _, _ := strings.Cut(rest, " ")
+	return state
 }
 
 func serveMemory() { provider.Main(memoryDefinition) }

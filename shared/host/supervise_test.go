@@ -1,0 +1,364 @@
+//go:build unix
+
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tom-worker/credential-provider/shared/credential"
+)
+
+// signalProcess sends a signal to the process that answers calls at present.
+func signalProcess(t *testing.T, p *Provider, signal syscall.Signal) {
+	t.Helper()
+	process := p.reloaded()
+	if process == nil {
+		t.Fatal("there is no process")
+	}
+	if err := process.child.cmd.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+	if signal == syscall.SIGSTOP && runtime.GOOS == "linux" {
+		// It takes a moment, in which another thread of the process may still answer.
+		eventually(t, 5*time.Second, "it has stopped", func() bool { return state(process.child.cmd.Process.Pid) == "T" })
+	}
+}
+
+func TestStoppedProcessIsReplacedAndTheCallRepeated(t *testing.T) {
+	t.Parallel()
+	p := start(t, memoryOptions(t))
+	before := password(t, p, "pid")
+	signalProcess(t, p, syscall.SIGSTOP)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	got, err := p.Get(ctx, credential.Request{ID: "pid"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := got.Password.Get(); text.Reveal() == before {
+		t.Error("the stopped process answered")
+	}
+	if n := p.Restarts(); n != 1 {
+		t.Errorf("%d restarts", n)
+	}
+}
+
+func TestSlowBackendIsNoReasonToRestart(t *testing.T) {
+	t.Parallel()
+	p := start(t, memoryOptions(t))
+	before := password(t, p, "pid")
+	ctx, cancel := context.WithTimeout(t.Context(), 3500*time.Millisecond)
+	defer cancel()
+	if _, err := p.Get(ctx, credential.Request{ID: "wait"}); !errors.Is(err, credential.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+	if after := password(t, p, "pid"); after != before {
+		t.Error("the provider was restarted")
+	}
+}
+
+func TestCancellingReturnsAtOnce(t *testing.T) {
+	t.Parallel()
+	p := start(t, memoryOptions(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	begin := time.Now()
+	_, err := p.Get(ctx, credential.Request{ID: "wait"})
+	if !errors.Is(err, credential.Cancelled) || !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+func TestCallWithoutDeadlineIsBounded(t *testing.T) {
+	t.Parallel()
+	options := memoryOptions(t)
+	options.CallTimeout = time.Second
+	p := start(t, options)
+	begin := time.Now()
+	if _, err := p.Get(t.Context(), credential.Request{ID: "wait"}); !errors.Is(err, credential.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(begin); took > 3*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+func TestPanicInACallLeavesTheProcessAlive(t *testing.T) {
+	t.Parallel()
+	var lines syncBuffer
+	options := memoryOptions(t)
+	options.Logger = jsonLogger(&lines)
+	p := start(t, options)
+	before := password(t, p, "pid")
+	_, err := p.Get(t.Context(), credential.Request{ID: "panic"})
+	if !errors.Is(err, credential.Internal) {
+		t.Errorf("error %v", err)
+	}
+	if after := password(t, p, "pid"); after != before {
+		t.Error("the process was replaced")
+	}
+	eventually(t, 5*time.Second, "the stack is in the log", func() bool { return strings.Contains(lines.String(), "goroutine") })
+	if strings.Contains(lines.String(), "nobody may see") || strings.Contains(err.Error(), "nobody may see") {
+		t.Error("the panic's value is shown")
+	}
+}
+
+// A call that kills every process must not restart it for ever: calls fail at once after five starts in a row without an
+// answer, with what is known of the end, and one answer resets the count.
+func TestBreaker(t *testing.T) {
+	t.Parallel()
+	p := start(t, memoryOptions(t))
+	_, err := p.Get(t.Context(), credential.Request{ID: "exit"})
+	var e *credential.Error
+	if !errors.As(err, &e) || e.Reason != credential.ProviderCrashed {
+		t.Fatalf("error %v", err)
+	}
+	if !strings.Contains(e.Message, "exit status 3") || e.RetryDelay <= 0 {
+		t.Errorf("the error doesn't say how it ended, or when to try again: %v, %v", e, e.RetryDelay)
+	}
+	begin := time.Now()
+	if _, err := p.Get(t.Context(), credential.Request{ID: "lab"}); !errors.Is(err, credential.ProviderCrashed) {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("a call took %v although the breaker is open", took)
+	}
+	eventually(t, 2*retryBroken, "a start is tried again", p.Ready)
+	if got := password(t, p, "lab"); got != "password of lab" {
+		t.Errorf("password %q", got)
+	}
+	if n := p.starts.Load(); n != 0 {
+		t.Errorf("an answer leaves the count at %d", n)
+	}
+}
+
+func TestCallsUnderWaySurviveKills(t *testing.T) {
+	t.Parallel()
+	p := start(t, memoryOptions(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var callers sync.WaitGroup
+	for i := range 8 {
+		callers.Go(func() {
+			for ctx.Err() == nil {
+				id := fmt.Sprintf("lab%d", i)
+				one, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				got, err := p.Get(one, credential.Request{ID: id})
+				cancel()
+				if err != nil {
+					t.Errorf("a caller saw %v", err)
+					return
+				}
+				if text, _ := got.Password.Get(); text.Reveal() != "password of "+id {
+					t.Errorf("%s got %q", id, text.Reveal())
+				}
+			}
+		})
+	}
+	for i := range 10 {
+		eventually(t, 5*time.Second, "a process is ready", p.Ready)
+		_ = password(t, p, "pid") // it has answered
+		signalProcess(t, p, syscall.SIGKILL)
+		eventually(t, 5*time.Second, "it was replaced", func() bool { return p.Restarts() > int64(i) })
+	}
+	cancel()
+	callers.Wait()
+}
+
+func TestCloseIsBoundedAndFinal(t *testing.T) {
+	t.Parallel()
+	options, pids := zooOptions(t, "memory")
+	p, err := Start(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signalProcess(t, p, syscall.SIGSTOP)
+	begin := time.Now()
+	var closers sync.WaitGroup
+	for range 3 {
+		closers.Go(func() { _ = p.Close() })
+	}
+	closers.Wait()
+	if took := time.Since(begin); took > shutdownTimeout+2*time.Second+2*time.Second {
+		t.Errorf("Close of a stopped process took %v", took)
+	}
+	if _, err := p.Get(t.Context(), credential.Request{ID: "lab"}); !errors.Is(err, credential.Cancelled) {
+		t.Errorf("a call after Close: %v", err)
+	}
+	nothingLeft(t, options, pids)
+}
+
+func TestCloseDrains(t *testing.T) {
+	t.Parallel()
+	var lines syncBuffer
+	options := memoryOptions(t)
+	options.Logger = jsonLogger(&lines)
+	p := start(t, options)
+	result := make(chan error, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	go func() {
+		_, err := p.Get(ctx, credential.Request{ID: "wait"})
+		result <- err
+	}()
+	eventually(t, 5*time.Second, "the call is under way", func() bool { return strings.Contains(lines.String(), "waiting") })
+	_ = p.Close()
+	// Its own deadline ended it, not Close.
+	if err := <-result; !errors.Is(err, credential.DeadlineExceeded) {
+		t.Errorf("the call under way ended with %v", err)
+	}
+}
+
+func TestReload(t *testing.T) {
+	t.Parallel()
+	folder, err := os.MkdirTemp("", "reload")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	path := filepath.Join(folder, "tom-credential-memory")
+	self, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, self, 0o755); err != nil { //nolint:gosec // it is a program
+		t.Fatal(err)
+	}
+	options := memoryOptions(t)
+	options.Path = path
+	p := start(t, options)
+	before := password(t, p, "pid")
+
+	if err := p.Reload(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	after := password(t, p, "pid")
+	if after == before {
+		t.Error("the old process still answers")
+	}
+	pid, _ := strconv.Atoi(before)
+	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("the old process is still there: %v", err)
+	}
+	if err := p.Reload(t.Context(), Settings{"prefix": {Value: "new"}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := password(t, p, "settings"); !strings.HasPrefix(got, "new|") {
+		t.Errorf("the new settings are not in use: %q", got)
+	}
+	after = password(t, p, "pid")
+
+	// What can't be launched leaves the old one serving; so do settings that are refused.
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("#!/bin/sh\nexit 1\n"), 0o755); err != nil { //nolint:gosec // it is a program
+		t.Fatal(err)
+	}
+	if err := p.Reload(t.Context(), nil); !errors.Is(err, credential.ProviderStartFailed) {
+		t.Errorf("a broken file: %v", err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Reload(t.Context(), nil); !errors.Is(err, credential.ProviderNotFound) {
+		t.Errorf("no file: %v", err)
+	}
+	if got := password(t, p, "pid"); got != after {
+		t.Errorf("process %s answers, not %s", got, after)
+	}
+}
+
+// A host that is killed takes its provider with it.
+func TestHostIsKilled(t *testing.T) {
+	t.Parallel()
+	folder, err := os.MkdirTemp("", "hostile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	pids := filepath.Join(folder, "pids")
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), envBehave+"=host", envPIDs+"="+pids, "TMPDIR="+folder, "XDG_RUNTIME_DIR=")
+	ready, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ready.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	nothingLeft(t, Options{Name: "memory"}, pids)
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("the provider lived %v longer than its host", took)
+	}
+}
+
+func beHost() {
+	p, err := Start(context.Background(), Options{
+		Name:    "memory",
+		Path:    os.Args[0],
+		Environ: append(os.Environ(), envBehave+"=memory"),
+		PassEnv: []string{envBehave, envPIDs},
+	})
+	if err != nil {
+		panic(err)
+	}
+	if _, err := p.Get(context.Background(), credential.Request{ID: "lab"}); err != nil {
+		panic(err)
+	}
+	_, _ = os.Stdout.WriteString("r")
+	select {}
+}
+
+func TestNoGrowth(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes 50 restarts")
+	}
+	p := start(t, memoryOptions(t))
+	warm := func(restarts int) {
+		for range restarts {
+			_ = password(t, p, "pid")
+			n := p.Restarts()
+			signalProcess(t, p, syscall.SIGKILL)
+			eventually(t, 5*time.Second, "it was replaced", func() bool { return p.Restarts() > n })
+		}
+	}
+	warm(5)
+	before := files(t)
+	warm(45)
+	_ = password(t, p, "pid")
+	eventually(t, 5*time.Second, "the number of open files is back", func() bool { return files(t) <= before+2 })
+	if left, _ := filepath.Glob(filepath.Join(runtimeDirs()[0], "tom-*", "plugin*")); len(left) > 100 {
+		t.Errorf("%d socket files", len(left))
+	}
+}
+
+func files(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/dev/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
