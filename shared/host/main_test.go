@@ -28,8 +28,18 @@ func TestMain(m *testing.M) {
 		behave(behaviour)
 		return
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		for _, f := range endings {
+			f()
+		}
+		os.Exit(code)
+	}))
 }
+
+// endings run after the last test.
+var endings []func()
+
+func atEnd(f func()) { endings = append(endings, f) }
 
 func behave(behaviour string) {
 	notePID(os.Getpid())

@@ -1,0 +1,46 @@
+package awssmtest
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// clock is the server's time in tests; it stands still until it is moved.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func newClock() *clock { return &clock{at: time.Now()} }
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// requestID returns the request id that came with an answer.
+func requestID(metadata middleware.Metadata) string {
+	id, _ := awsmiddleware.GetRequestIDMetadata(metadata)
+	return id
+}
+
+// rawResponse returns the HTTP answer behind a result.
+func rawResponse(metadata middleware.Metadata) *http.Response {
+	response, _ := awsmiddleware.GetRawResponse(metadata).(*smithyhttp.Response)
+	if response == nil {
+		return nil
+	}
+	return response.Response
+}

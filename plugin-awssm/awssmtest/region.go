@@ -1,0 +1,96 @@
+package awssmtest
+
+import "fmt"
+
+// Region changes a region's secrets from Go, without HTTP, signatures, faults or the record. Its methods may be called concurrently.
+// They panic on what the API would refuse, such as a name with a space: that is a mistake in the test.
+type Region struct {
+	server *Server
+	name   string
+}
+
+// In returns a region. It need not have been used before.
+func (s *Server) In(region string) *Region { return &Region{server: s, name: region} }
+
+// PutSecret gives a secret of the home region a new current text value, and makes the secret if need be. See Region.PutSecret.
+func (s *Server) PutSecret(name, value string) (versionID string) {
+	return s.In(s.options.Region).PutSecret(name, value)
+}
+
+// PutBinary is PutSecret for a binary value.
+func (s *Server) PutBinary(name string, value []byte) (versionID string) {
+	return s.In(s.options.Region).PutBinary(name, value)
+}
+
+// Rotate is PutSecret for a secret that must exist.
+func (s *Server) Rotate(name, value string) (versionID string) {
+	return s.In(s.options.Region).Rotate(name, value)
+}
+
+// ScheduleDeletion is DeleteSecret with the default recovery window of 30 days, in the home region.
+func (s *Server) ScheduleDeletion(name string) { s.In(s.options.Region).ScheduleDeletion(name) }
+
+// DeleteSecret removes a secret of the home region at once, without recovery. It may be gone already.
+func (s *Server) DeleteSecret(name string) { s.In(s.options.Region).DeleteSecret(name) }
+
+// PutSecret gives the secret a new current text value, and makes the secret if need be; the value that was current becomes the previous
+// one. It returns the version's id. Name: 1-512 characters of ASCII letters, digits and /_+=.@-; value: 1-65,536 bytes.
+func (r *Region) PutSecret(name, value string) (versionID string) { return r.put(name, &value, nil) }
+
+// PutBinary is PutSecret for a binary value.
+func (r *Region) PutBinary(name string, value []byte) (versionID string) {
+	return r.put(name, nil, append([]byte{}, value...))
+}
+
+// Rotate is PutSecret for a secret that must exist.
+func (r *Region) Rotate(name, value string) (versionID string) {
+	c := r.call("PutSecretValue")
+	return r.must(name)(putSecretValue(c, &putSecretValueInput{value: newValue(&value, nil), SecretId: &name})).VersionId
+}
+
+// ScheduleDeletion is the API's DeleteSecret with the default recovery window of 30 days.
+func (r *Region) ScheduleDeletion(name string) {
+	r.must(name)(deleteSecret(r.call("DeleteSecret"), &deleteSecretInput{SecretId: &name}))
+}
+
+// DeleteSecret removes the secret at once, without recovery. It may be gone already.
+func (r *Region) DeleteSecret(name string) {
+	r.must(name)(deleteSecret(r.call("DeleteSecret"), &deleteSecretInput{SecretId: &name, ForceDeleteWithoutRecovery: true}))
+}
+
+func (r *Region) put(name string, text *string, binary []byte) string {
+	in := newValue(text, binary)
+	out, err := createSecret(r.call("CreateSecret"), &createSecretInput{value: in, Name: &name})
+	if problem, _ := err.(*apiError); problem != nil && problem.code == "ResourceExistsException" {
+		out, err = putSecretValue(r.call("PutSecretValue"), &putSecretValueInput{value: in, SecretId: &name})
+	}
+	return r.must(name)(out, err).VersionId
+}
+
+func newValue(text *string, binary []byte) value {
+	token := newUUID()
+	return value{ClientRequestToken: &token, SecretString: text, SecretBinary: binary}
+}
+
+// call is one that came from nowhere: it has no identity, so that denials of identities don't touch it.
+func (r *Region) call(operation string) *call {
+	s := r.server
+	return &call{
+		server:        s,
+		service:       serviceSecrets,
+		operation:     operation,
+		authorization: authorization{region: r.name},
+		now:           s.options.Now(),
+		state:         s.stateOf(r.name),
+		trusted:       true,
+	}
+}
+
+func (r *Region) must(name string) func(any, error) named {
+	return func(out any, err error) named {
+		if err != nil {
+			panic(fmt.Sprintf("awssmtest: secret %q in %s: %v", name, r.name, err))
+		}
+		return out.(named)
+	}
+}

@@ -1,0 +1,246 @@
+//go:build unix
+
+package host
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest"
+	"github.com/tom-worker/credential-provider/shared/credential"
+)
+
+// envChaos makes the chaos test longer: a number of seconds. make soak sets it.
+const envChaos = "TEST_CHAOS_SECONDS"
+
+// The figures of the chaos test: calls of so many callers, each with this deadline, through kills and stops.
+const (
+	chaosSeconds  = 20
+	chaosKills    = 20
+	chaosStops    = 3
+	chaosCallers  = 16
+	chaosDeadline = 5 * time.Second
+)
+
+// awsProvider builds the real provider once, and returns options that launch it against a backend.
+func awsProvider(t *testing.T, backend *awssmtest.Server) Options {
+	t.Helper()
+	path, err := buildAWS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Options{
+		Name:    "aws_secrets_manager",
+		Path:    path,
+		Environ: append(backend.Env(), "HOME="+t.TempDir(), "PATH="+os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0"),
+		PassEnv: []string{"AWS_*", "GORACE"},
+		Settings: Settings{
+			"region":       {Value: backend.DefaultRegion()},
+			"endpoint_url": {Value: backend.URL()},
+		},
+	}
+}
+
+var buildAWS = sync.OnceValues(func() (string, error) {
+	folder, err := os.MkdirTemp("", "chaos")
+	if err != nil {
+		return "", err
+	}
+	atEnd(func() { _ = os.RemoveAll(folder) })
+	path := filepath.Join(folder, "tom-credential-aws_secrets_manager")
+	out, err := exec.Command("go", "build", "-o", path, "github.com/tom-worker/credential-provider/plugin-awssm").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build the provider: %w\n%s", err, out)
+	}
+	return path, os.Chmod(path, 0o755)
+})
+
+// TestChaos kills and stops the AWS provider under load: no caller sees a failure.
+func TestChaos(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes 20 seconds; run without -short")
+	}
+	seconds := chaosSeconds
+	if text := os.Getenv(envChaos); text != "" {
+		longer, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatalf("%s: %v", envChaos, err)
+		}
+		seconds = longer
+	}
+	backend := awssmtest.StartTest(t, awssmtest.Options{})
+	for i := range chaosCallers {
+		backend.PutSecret(fmt.Sprintf("tom/credentials/lab%d", i), fmt.Sprintf(`{"username":"admin","password":"password %d"}`, i))
+	}
+	p := start(t, awsProvider(t, backend))
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var calls, failures atomic.Int64
+	var callers sync.WaitGroup
+	for i := range chaosCallers {
+		callers.Go(func() {
+			id, want := fmt.Sprintf("lab%d", i), fmt.Sprintf("password %d", i)
+			for ctx.Err() == nil {
+				one, cancel := context.WithTimeout(t.Context(), chaosDeadline)
+				begin := time.Now()
+				got, err := p.Get(one, credential.Request{ID: id})
+				cancel()
+				calls.Add(1)
+				if err != nil {
+					failures.Add(1)
+					t.Errorf("after %v a caller saw %s: %v", time.Since(begin).Round(time.Millisecond), credential.ReasonOf(err), err)
+					continue
+				}
+				if text, _ := got.Password.Get(); text.Reveal() != want {
+					t.Errorf("%s got the wrong password", id)
+				}
+			}
+		})
+	}
+
+	rounds := seconds / chaosSeconds
+	for range max(1, rounds) {
+		for i := range chaosKills + chaosStops {
+			began := time.Now()
+			before := p.Restarts()
+			signal := syscall.SIGKILL
+			if i%8 == 7 {
+				signal = syscall.SIGSTOP
+			}
+			strike(t, p, signal)
+			eventually(t, 10*time.Second, "the provider was replaced", func() bool { return p.Restarts() > before })
+			// Spread over the time: the next one meets a process that has worked for a while.
+			<-time.After(time.Until(began.Add(time.Duration(seconds) * time.Second / time.Duration(max(1, rounds)*(chaosKills+chaosStops)))))
+		}
+	}
+	cancel()
+	callers.Wait()
+	t.Logf("%d calls, %d restarts, %d failures", calls.Load(), p.Restarts(), failures.Load())
+	if calls.Load() < 1000 {
+		t.Errorf("only %d calls were made", calls.Load())
+	}
+}
+
+// strike sends a signal to the current process, if there is one at this moment.
+func strike(t *testing.T, p *Provider, signal syscall.Signal) {
+	t.Helper()
+	eventually(t, 10*time.Second, "a process is ready", p.Ready)
+	if process := p.reloaded(); process != nil {
+		_ = process.child.cmd.Process.Signal(signal)
+	}
+}
+
+// TestFlat makes 10,000 calls and 50 restarts, and looks for what grows.
+func TestFlat(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes 10,000 calls and 50 restarts; run without -short")
+	}
+	backend := awssmtest.StartTest(t, awssmtest.Options{})
+	backend.PutSecret("tom/credentials/lab", `{"username":"admin","password":"example"}`)
+	p := start(t, awsProvider(t, backend))
+	round := func(calls, restarts int) {
+		for range restarts {
+			for range calls / restarts {
+				_ = password(t, p, "lab")
+			}
+			before := p.Restarts()
+			strike(t, p, syscall.SIGKILL)
+			eventually(t, 10*time.Second, "the provider was replaced", func() bool { return p.Restarts() > before })
+		}
+		_ = password(t, p, "lab")
+		runtime.GC()
+	}
+	round(1000, 5)
+	before := measure(t, p)
+	round(9000, 45)
+	after := measure(t, p)
+	t.Logf("before %+v, after %+v", before, after)
+	if after.files > before.files+3 {
+		t.Errorf("open files grew from %d to %d", before.files, after.files)
+	}
+	if after.goroutines > before.goroutines+10 {
+		t.Errorf("goroutines grew from %d to %d", before.goroutines, after.goroutines)
+	}
+	if after.hostRSS > before.hostRSS+32<<20 {
+		t.Errorf("the host's memory grew from %d to %d bytes", before.hostRSS, after.hostRSS)
+	}
+	if after.folders > before.folders {
+		t.Errorf("private folders grew from %d to %d", before.folders, after.folders)
+	}
+}
+
+type measured struct {
+	files, goroutines, folders int
+	hostRSS                    int64
+}
+
+func measure(t *testing.T, p *Provider) measured {
+	t.Helper()
+	folders, err := filepath.Glob(filepath.Join(filepath.Dir(p.reloaded().folder), "tom-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return measured{files: files(t), goroutines: runtime.NumGoroutine(), folders: len(folders), hostRSS: rss(os.Getpid())}
+}
+
+// rss is a process's resident memory in bytes; 0 where there is no /proc.
+func rss(pid int) int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(text))
+	pages, _ := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize())
+}
+
+// TestProvidersMemory holds the provider's own memory flat over many calls.
+func TestProvidersMemory(t *testing.T) {
+	if testing.Short() || runtime.GOOS != "linux" {
+		t.Skip("it makes 10,000 calls and reads /proc; run on Linux without -short")
+	}
+	backend := awssmtest.StartTest(t, awssmtest.Options{})
+	backend.PutSecret("tom/credentials/lab", `{"username":"admin","password":"example"}`)
+	options := awsProvider(t, backend)
+	options.Logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: &bytes.Buffer{}})
+	p := start(t, options)
+	call := func(n int) {
+		var callers sync.WaitGroup
+		for range 8 {
+			callers.Go(func() {
+				for range n / 8 {
+					_ = password(t, p, "lab")
+				}
+			})
+		}
+		callers.Wait()
+	}
+	pid := p.reloaded().child.cmd.Process.Pid
+	idle := rss(pid)
+	call(2000)
+	before := rss(pid)
+	call(10000)
+	after := rss(pid)
+	t.Logf("idle %d KiB, after 2,000 calls %d KiB, after 12,000 calls %d KiB", idle>>10, before>>10, after>>10)
+	if after > before+8<<20 {
+		t.Errorf("the provider's memory grew from %d to %d bytes", before, after)
+	}
+	if p.Restarts() != 0 {
+		t.Error("it was restarted meanwhile")
+	}
+}
