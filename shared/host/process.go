@@ -60,15 +60,15 @@ var (
 )
 
 // launch starts a provider and asks for its metadata. When it returns an error nothing is left behind.
-func launch(ctx context.Context, options Options, exe *executable, redact *redactor) (_ *process, err error) {
-	ctx, cancel := context.WithTimeout(ctx, options.StartTimeout)
+func launch(caller context.Context, options Options, exe *executable, redact *redactor) (_ *process, err error) {
+	ctx, cancel := context.WithTimeout(caller, options.StartTimeout)
 	defer cancel()
 	p := &process{born: time.Now()}
 	p.life, p.giveUp = context.WithCancelCause(context.Background())
 	defer func() {
 		if err != nil {
 			p.stop()
-			err = p.startError(ctx, options, exe, err)
+			err = p.startError(caller, ctx, options, exe, err)
 		}
 	}()
 	if p.folder, err = socketDir(); err != nil {
@@ -234,7 +234,8 @@ func (p *process) healthy(ctx context.Context) bool {
 }
 
 // startError gives a failed launch its reason. What go-plugin says about it is a text, so the process itself is looked at.
-func (p *process) startError(ctx context.Context, options Options, exe *executable, err error) error {
+// caller is the context of who wanted the start, ctx that of the start itself.
+func (p *process) startError(caller, ctx context.Context, options Options, exe *executable, err error) error {
 	var known *credential.Error
 	refusal := (*credential.Error)(nil)
 	if p.child != nil {
@@ -246,11 +247,13 @@ func (p *process) startError(ctx context.Context, options Options, exe *executab
 	switch {
 	case refusal != nil:
 		known = refusal
-	case ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case caller.Err() != nil:
+		ended := contextError(caller)
+		ended.Message = fmt.Sprintf("provider %s was not ready yet: %s", options.Name, ended.Message)
+		return ended
+	case ctx.Err() != nil:
 		return fail("it was not ready after %v; %s", options.StartTimeout, p.child.exitStatus()).
 			WithHelp("if the machine is slow, raise credential_plugin_start_timeout; else run the file with log_level debug")
-	case ctx.Err() != nil:
-		return credential.Errorf(credential.Cancelled, "the launch of provider %s was cancelled", options.Name)
 	case errors.As(err, &known) && known.Reason == credential.SettingsInvalid:
 		return known
 	case errors.As(err, &known) && known.Reason != credential.ProviderCrashed:

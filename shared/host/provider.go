@@ -126,16 +126,16 @@ func locate(options Options) (*executable, error) {
 }
 
 // start launches a process that is ready: it has answered Configure.
-func (p *Provider) start(ctx context.Context, exe *executable, settings Settings) (*process, error) {
-	process, err := launch(ctx, p.options, exe, &p.redact)
+func (p *Provider) start(caller context.Context, exe *executable, settings Settings) (*process, error) {
+	process, err := launch(caller, p.options, exe, &p.redact)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.options.StartTimeout)
+	ctx, cancel := context.WithTimeout(caller, p.options.StartTimeout)
 	defer cancel()
 	if err := process.configure(ctx, settings); err != nil {
 		process.stop()
-		return nil, process.startError(ctx, p.options, exe, err)
+		return nil, process.startError(caller, ctx, p.options, exe, err)
 	}
 	return process, nil
 }

@@ -284,41 +284,69 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// A host that is killed takes its provider with it.
+// A start is bounded by its caller as well.
+func TestStartIsCutShort(t *testing.T) {
+	t.Parallel()
+	options, pids := zooOptions(t, "never handshakes")
+	options.StartTimeout = time.Minute
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	_, err := Start(ctx, options)
+	if !errors.Is(err, credential.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	nothingLeft(t, options, pids)
+}
+
+// A host that is killed takes its provider with it: by the lifeline, and on Linux by a signal as well.
 func TestHostIsKilled(t *testing.T) {
 	t.Parallel()
-	folder, err := os.MkdirTemp("", "hostile")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	pids := filepath.Join(folder, "pids")
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), envBehave+"=host", envPIDs+"="+pids, "TMPDIR="+folder, "XDG_RUNTIME_DIR=")
-	ready, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := ready.Read(make([]byte, 1)); err != nil {
-		t.Fatal(err)
-	}
-	begin := time.Now()
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
-	nothingLeft(t, Options{Name: "memory"}, pids)
-	if took := time.Since(begin); took > time.Second {
-		t.Errorf("the provider lived %v longer than its host", took)
+	for _, behaviour := range []string{"memory", "ignores SIGTERM and Shutdown"} {
+		t.Run(behaviour, func(t *testing.T) {
+			if behaviour != "memory" && runtime.GOOS != "linux" {
+				t.Skip("only Linux has a signal for a parent's death")
+			}
+			folder, err := os.MkdirTemp("", "host")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = os.RemoveAll(folder) })
+			pids := filepath.Join(folder, "pids")
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(os.Environ(), envBehave+"=host", envHosted+"="+behaviour, envPIDs+"="+pids, "TMPDIR="+folder, "XDG_RUNTIME_DIR=")
+			ready, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := ready.Read(make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+			begin := time.Now()
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			nothingLeft(t, Options{Name: "memory"}, pids)
+			if took := time.Since(begin); took > time.Second {
+				t.Errorf("the provider lived %v longer than its host", took)
+			}
+		})
 	}
 }
+
+// envHosted says which provider the test binary launches when it behaves as a host.
+const envHosted = "TEST_HOSTED"
 
 func beHost() {
 	p, err := Start(context.Background(), Options{
 		Name:    "memory",
 		Path:    os.Args[0],
-		Environ: append(os.Environ(), envBehave+"=memory"),
+		Environ: append(os.Environ(), envBehave+"="+os.Getenv(envHosted)),
 		PassEnv: []string{envBehave, envPIDs},
 	})
 	if err != nil {
