@@ -15,7 +15,7 @@ export AWS_EC2_METADATA_DISABLED := true
 PROVIDERS := bin/plugins/tom-credential-aws_secrets_manager
 
 .DEFAULT_GOAL := help
-.PHONY: help build test demo lint fmt generate image clean
+.PHONY: help build test soak fuzz demo lint fmt generate image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,8 +31,18 @@ test: ## run all tests, with the race detector where there is a C compiler
 	@if [ -z '$(RACE)' ]; then echo 'no C compiler: the tests run without the race detector'; fi
 	GORACE=atexit_sleep_ms=0 $(GO) test $(RACE) -timeout 10m ./...
 
+soak: ## the chaos test for ten minutes
+	TEST_CHAOS_SECONDS=600 GORACE=atexit_sleep_ms=0 $(GO) test $(RACE) -count=1 -v -timeout 20m -run '^TestChaos$$' ./shared/host
+
+FUZZTIME ?= 10s
+fuzz: ## run every fuzz test for FUZZTIME
+	@for target in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs grep -Ho '^func Fuzz[A-Za-z0-9_]*' | sed 's/:func /:/'); do \
+		file=$${target%%:*}; echo "$$(dirname $$file) $${target##*:}"; \
+		$(GO) test -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(FUZZTIME) $$(dirname $$file) || exit 1; \
+	done
+
 demo: build ## see the whole thing at work, with an embedded Secrets Manager
-	@$(GO) run ./host-example/demo bin
+	@$(GO) run ./host-example/demo
 
 lint: ## buf lint and breaking, golangci-lint, gofmt
 	$(TOOL) buf lint

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tom-worker/credential-provider/host-example/config"
+)
+
+// program is the name by which the help and its examples call the program.
+const program = "host-example"
+
+// cli is one command line at work.
+type cli struct {
+	stderr  io.Writer
+	environ []string
+
+	// out is what goes to stdout, all at once when the command has ended: a failure leaves nothing half-done there.
+	out bytes.Buffer
+
+	configFile, logLevel, logFormat string // the global flags
+	output                          format
+	running                         bool // the command line was understood
+}
+
+// run executes one command line and returns the exit status.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) int {
+	c := &cli{stderr: stderr, environ: environ, output: text}
+	root := c.root()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(&c.out)
+	root.SetErr(stderr)
+
+	command, err := root.ExecuteContextC(ctx)
+	if err != nil && !c.running {
+		err = usagef("%v", err).WithHelp("%s --help", command.CommandPath())
+		if wantsJSON(args) { // the flags may not have been read that far
+			c.output = jsonFormat
+		}
+	}
+	status := c.report(err)
+	if _, err := stdout.Write(c.out.Bytes()); err != nil {
+		_, _ = fmt.Fprintf(stderr, "error: write the output: %v\n", err)
+		return max(status, statusFailed)
+	}
+	return status
+}
+
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   program,
+		Short: "An example worker that gets device credentials from a provider",
+		Long: `An example of a network-automation worker that gets device credentials from a provider: a program of its own
+that reads them from where they are kept.
+
+Settings come from the environment (TOM_WORKER_*), an env file (TOM_WORKER_ENV_FILE), a YAML file and defaults, in this
+order of precedence. The YAML file is the one that --config or TOM_WORKER_CONFIG_FILE names, else ` + config.DefaultFile + `
+in the working folder.
+
+Exit status: 0 done, 1 the operation failed, 2 wrong usage or settings. Results go to stdout, logs and errors to stderr;
+with --output json an error is a JSON object on stdout: {"error":{"code","reason","message","metadata","help"}}.`,
+		Example: `  host-example providers
+  host-example validate
+  host-example list
+  host-example get lab_creds`,
+		Version:       versionLine(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		// Without these two cobra words the error for a mistyped command itself, over several lines.
+		Args:                       knownCommand,
+		SuggestionsMinimumDistance: 2,
+		RunE:                       func(command *cobra.Command, _ []string) error { return command.Help() },
+	}
+	root.SetVersionTemplate("{{.Version}}\n")
+	flags := root.PersistentFlags()
+	flags.StringVar(&c.configFile, "config", "", "YAML `file` with the settings")
+	flags.StringVar(&c.logLevel, "log-level", "", "`level` of the log: trace, debug, info, warning, error, critical or off")
+	flags.StringVar(&c.logFormat, "log-format", "", "`format` of the log: text or json")
+	complete(root, "log-level", "trace", "debug", "info", "warning", "error", "critical", "off")
+	complete(root, "log-format", "text", "json")
+	root.AddCommand(c.getCommand(), c.listCommand(), c.validateCommand(), c.providersCommand(), c.versionCommand())
+	return root
+}
+
+// knownCommand refuses what is no command, with a suggestion.
+func knownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+		return fmt.Errorf("unknown command %q; did you mean %s?", args[0], strings.Join(near, " or "))
+	}
+	return fmt.Errorf("unknown command %q", args[0])
+}
+
+// action is a command's work. Until it begins, every error is one of usage.
+func (c *cli) action(do func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+	return func(command *cobra.Command, args []string) error {
+		c.running = true
+		return do(command.Context(), args)
+	}
+}
+
+// format is the form of a command's results.
+type format string
+
+const (
+	text       format = "text"
+	jsonFormat format = "json"
+)
+
+// String implements pflag.Value.
+func (f *format) String() string { return string(*f) }
+
+// Type implements pflag.Value.
+func (f *format) Type() string { return "format" }
+
+// Set implements pflag.Value.
+func (f *format) Set(value string) error {
+	if value != string(text) && value != string(jsonFormat) {
+		return fmt.Errorf("must be text or json")
+	}
+	*f = format(value)
+	return nil
+}
+
+func (c *cli) outputFlag(command *cobra.Command) {
+	command.Flags().VarP(&c.output, "output", "o", "`format` of the result: text or json")
+	complete(command, "output", string(text), string(jsonFormat))
+}
+
+// wantsJSON looks for --output json in a command line that could not be parsed.
+func wantsJSON(args []string) bool {
+	if end := slices.Index(args, "--"); end >= 0 {
+		args = args[:end]
+	}
+	for i, arg := range args {
+		switch {
+		case arg == "--output=json", arg == "-ojson", arg == "-o=json":
+			return true
+		case (arg == "--output" || arg == "-o") && i+1 < len(args) && args[i+1] == "json":
+			return true
+		}
+	}
+	return false
+}
+
+// complete offers the values of a flag to the shell.
+func complete(command *cobra.Command, flag string, values ...string) {
+	if err := command.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // a flag that isn't there: a slip of this program
+	}
+}
+
+// argument checks that a command has one argument, or at most one.
+func argument(what string, optional bool) cobra.PositionalArgs {
+	return func(command *cobra.Command, args []string) error {
+		switch {
+		case len(args) > 1:
+			return fmt.Errorf("%s takes one %s, not %d: %s", command.Name(), what, len(args), strings.Join(quoteAll(args), " "))
+		case len(args) == 0 && !optional:
+			return fmt.Errorf("%s needs a %s", command.Name(), what)
+		}
+		return nil
+	}
+}

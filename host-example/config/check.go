@@ -1,0 +1,67 @@
+package config
+
+import (
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+var (
+	providerName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+	sha256Digits = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
+	passPattern  = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*\*?|\*)$`)
+)
+
+// check looks at what types can't say. A setting whose type is already wrong isn't looked at again.
+func (c *Config) check(r *reader) {
+	refuse := func(key, format string, args ...any) {
+		place := c.values[key].Place
+		if !slices.ContainsFunc(r.problems, func(p Problem) bool { return p.Key == key && p.Place == place }) {
+			r.problem(place, key, format, args...)
+		}
+	}
+	switch name := c.CredentialPlugin; {
+	case name == "" || providerName.MatchString(name):
+	case strings.ContainsAny(name, `/\.`):
+		refuse("credential_plugin", "must be a provider's name, not a path like %s; to launch a certain file, put its path into credential_plugin_path and the provider's name here", quoted(name))
+	default:
+		refuse("credential_plugin", "must be a provider's name (lower-case letters, digits and underscores, a letter first), not %s", quoted(name))
+	}
+	for i, dir := range c.CredentialPluginDirs {
+		absolute, err := filepath.Abs(dir)
+		if dir == "" || err != nil {
+			refuse("credential_plugin_dirs", "item %d must be a folder's path", i+1)
+			continue
+		}
+		c.CredentialPluginDirs[i] = absolute
+	}
+	if digest := c.CredentialPluginSHA256; digest != "" && !sha256Digits.MatchString(digest) {
+		refuse("credential_plugin_sha256", "must be 64 hexadecimal digits, as sha256sum prints them")
+	}
+	for i, pattern := range c.CredentialPluginPassEnv {
+		if !passPattern.MatchString(pattern) {
+			refuse("credential_plugin_pass_env", "item %d must be the name of an environment variable, or the beginning of names with a * at the end, not %s", i+1, quoted(pattern))
+		}
+	}
+	atLeast := func(key string, value, least time.Duration) {
+		if value < least {
+			refuse(key, "must be at least %v", least)
+		}
+	}
+	atLeast("credential_plugin_start_timeout", c.CredentialPluginStartTimeout, time.Millisecond)
+	atLeast("credential_plugin_call_timeout", c.CredentialPluginCallTimeout, time.Millisecond)
+	atLeast("credential_cache_ttl", c.CredentialCacheTTL, 0)
+	atLeast("credential_cache_max_stale", c.CredentialCacheMaxStale, 0)
+	atLeast("credential_cache_negative_ttl", c.CredentialCacheNegativeTTL, 0)
+	if c.CredentialCacheSize < 1 {
+		refuse("credential_cache_size", "must be at least 1; to do without the cache, set credential_cache_ttl to 0s")
+	}
+	if c.Concurrency < 1 {
+		refuse("concurrency", "must be at least 1")
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		refuse("log_format", "must be text or json, not %s", quoted(c.LogFormat))
+	}
+}

@@ -1,0 +1,158 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/v2"
+)
+
+// DefaultFile is the YAML file that is read, if it exists, when none is named.
+const DefaultFile = "tom_worker_config.yaml"
+
+// envPrefix begins the name of every environment variable of the worker.
+const envPrefix = "TOM_WORKER_"
+
+// Config is what the worker runs with. It has no secrets itself; a provider's settings, which may have some, are handed
+// out by [Config.ProviderSettings] only.
+type Config struct {
+	// CredentialPlugin is the name of the provider that credentials come from; empty if none is selected.
+	CredentialPlugin string `koanf:"credential_plugin"`
+	// CredentialPluginDirs are the folders in which providers are looked for, in this order, as absolute paths. nil: the
+	// host's default.
+	CredentialPluginDirs []string `koanf:"credential_plugin_dirs"`
+	// CredentialPluginPath is the provider's executable; empty: it is looked for.
+	CredentialPluginPath string `koanf:"credential_plugin_path"`
+	// CredentialPluginSHA256 is the executable's digest in hexadecimal; empty: any file will do.
+	CredentialPluginSHA256 string `koanf:"credential_plugin_sha256"`
+	// CredentialPluginPassEnv are the environment variables that the provider gets: names, or beginnings with a * at the
+	// end. nil: the host's default. Empty but not nil: none.
+	CredentialPluginPassEnv []string `koanf:"credential_plugin_pass_env"`
+	// CredentialPluginStartTimeout bounds the provider's start. Default 10 s.
+	CredentialPluginStartTimeout time.Duration `koanf:"credential_plugin_start_timeout"`
+	// CredentialPluginCallTimeout bounds one call, with all its attempts. Default 15 s.
+	CredentialPluginCallTimeout time.Duration `koanf:"credential_plugin_call_timeout"`
+	// CredentialCacheTTL is how long a credential is used without asking again; 0 asks each time. Default 5 min.
+	CredentialCacheTTL time.Duration `koanf:"credential_cache_ttl"`
+	// CredentialCacheMaxStale is how long after it was last read a credential may be used while the backend is down.
+	// Default 1 h.
+	CredentialCacheMaxStale time.Duration `koanf:"credential_cache_max_stale"`
+	// CredentialCacheNegativeTTL is how long it is remembered that there is no such credential. Default 5 s.
+	CredentialCacheNegativeTTL time.Duration `koanf:"credential_cache_negative_ttl"`
+	// CredentialCacheSize is how many credentials are kept at most, 1 or more. Default 10000.
+	CredentialCacheSize int `koanf:"credential_cache_size"`
+	// LogLevel is the log's level. Default info.
+	LogLevel hclog.Level `koanf:"log_level"`
+	// LogFormat is "text", the default, or "json".
+	LogFormat string `koanf:"log_format"`
+	// Concurrency is how many jobs run at a time, 1 or more. Default 10.
+	Concurrency int `koanf:"concurrency"`
+
+	// File is the YAML file that was read; empty if there was none.
+	File string `koanf:"-"`
+	// Looked is the YAML file that was looked for, whether or not it was there.
+	Looked string `koanf:"-"`
+	// Warnings are what is probably a mistake, but does no harm.
+	Warnings []Problem `koanf:"-"`
+
+	values   map[string]entry // the worker's own settings, by key
+	provider map[string]entry // providers' settings, by key without "plugin_"
+}
+
+// Source says where settings are read from.
+type Source struct {
+	// File is the YAML file, as named on the command line. It must exist. Empty: the one that TOM_WORKER_CONFIG_FILE names,
+	// which must exist too, else DefaultFile, which need not.
+	File string
+	// Environ is the environment, as "NAME=value".
+	Environ []string
+	// Flags are settings from the command line, by key. They win over everything else.
+	Flags map[string]string
+}
+
+// Load reads the settings. Its error is an [*Error] with every problem of every source; the Config is not nil even then,
+// and has whatever could be read. That no provider is named is not among the problems: some commands need none.
+func Load(source Source) (*Config, error) {
+	r := &reader{}
+	variables := r.variables(source.Environ)
+
+	c := &Config{Looked: cmp.Or(source.File, variables.configFile, DefaultFile)}
+	named := source.File != "" || variables.configFile != ""
+	file, found := r.file(c.Looked, named)
+	if found {
+		c.File = c.Looked
+	}
+	layers := []layer{defaultLayer(), file, r.envFile(variables.envFile), variables.layer, flagLayer(source.Flags)}
+
+	merged := koanf.New("\x00") // a delimiter that no key has: keys are flat
+	for _, layer := range layers {
+		_ = merged.Load(confmap.Provider(layer, ""), nil) // a map can't fail to load
+	}
+	c.decode(merged, r)
+	c.check(r)
+
+	slices.SortStableFunc(r.problems, ByPlace)
+	slices.SortStableFunc(r.warnings, ByPlace)
+	c.Warnings = r.warnings
+	if len(r.problems) > 0 {
+		return c, &Error{Problems: r.problems}
+	}
+	return c, nil
+}
+
+// reader collects what is wrong with the sources.
+type reader struct {
+	problems []Problem
+	warnings []Problem
+}
+
+func (r *reader) problem(place Place, key, format string, args ...any) {
+	r.problems = append(r.problems, newProblem(place, key, format, args...))
+}
+
+func (r *reader) warn(place Place, key, format string, args ...any) {
+	r.warnings = append(r.warnings, newProblem(place, key, format, args...))
+}
+
+// layer is one source's settings by key; the values are of type entry.
+type layer map[string]any
+
+// entry is a value with all that is known of it. It travels through the merge as it is.
+type entry struct {
+	Key   string
+	Value any
+	Text  bool // from a source that knows only texts
+	Place Place
+}
+
+// empty says whether the entry stands for "unset".
+func (e entry) empty() bool { return e.Value == nil || e.Value == "" }
+
+// put adds a setting to the layer. An empty one of the worker's own becomes its default here, so that it wins over sources
+// of lower precedence as any other value would.
+func (l layer) put(e entry) {
+	if key, own := ownKey(e.Key); own && e.empty() {
+		e = entry{Key: e.Key, Value: key.fallback, Text: true, Place: e.Place}
+	}
+	l[e.Key] = e
+}
+
+func flagLayer(flags map[string]string) layer {
+	l := layer{}
+	for key, value := range flags {
+		l.put(entry{Key: key, Value: value, Text: true, Place: Place{Name: flagName(key)}})
+	}
+	return l
+}
+
+// Place is where a setting, by its whole key, has its value from. The name is empty if it has none.
+func (c *Config) Place(key string) Place {
+	if name, ok := strings.CutPrefix(key, pluginPrefix); ok {
+		return c.provider[name].Place
+	}
+	return c.values[key].Place
+}

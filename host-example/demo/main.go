@@ -1,0 +1,116 @@
+// Program demo shows the worker at work: it starts an AWS Secrets Manager in memory with three device credentials, and runs
+// the real worker command, which launches the real provider, against it. "make demo" builds both and runs it. The argument is
+// the folder that they were built into.
+//
+// What it prints is the same each time, so that the README can show it.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest"
+)
+
+const settings = `credential_plugin: aws_secrets_manager
+credential_plugin_dirs: [plugins]
+plugin_aws_secrets_manager_region: us-east-1
+`
+
+// secrets are what is in the Secrets Manager. The passwords were made up for this demonstration.
+var secrets = []secret{
+	{"tom/credentials/lab_creds", `{"username": "admin", "password": "made-up-4711"}`, "5d2ab6a0-0000-4000-8000-000000000001"},
+	{"tom/credentials/core_routers", `{"username": "netops", "password": "made-up-4712", "enable_password": "made-up-4713"}`, "5d2ab6a0-0000-4000-8000-000000000002"},
+	{"tom/credentials/branch/firewalls", `{"username": "fwadmin", "password": "made-up-4714"}`, "5d2ab6a0-0000-4000-8000-000000000003"},
+}
+
+// steps are the commands, each with what it is to show and the exit status that it must have.
+var steps = []step{
+	{"Which providers are installed beside the worker?", []string{"providers"}, 0},
+	{"Are the settings right, and is the backend reached?", []string{"validate"}, 0},
+	{"Which credentials are there?", []string{"list"}, 0},
+	{"A job names a credential by its id. Secrets are shown only when asked for.", []string{"get", "lab_creds"}, 0},
+	{"", []string{"get", "lab_creds", "--reveal"}, 0},
+	{"A wrong id says what to do about it.", []string{"get", "lab_cerds"}, 1},
+}
+
+func main() {
+	bin := "bin" // what "make build" writes
+	if len(os.Args) > 1 {
+		bin = os.Args[1]
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := demonstrate(ctx, os.Stdout, filepath.Join(bin, "host-example"), filepath.Join(bin, "plugins"))
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+// demonstrate runs the steps in a folder of their own.
+func demonstrate(ctx context.Context, out io.Writer, worker, plugins string) error {
+	// A well-known port first, since it is seen in the output.
+	backend, err := awssmtest.Start(awssmtest.Options{Addr: "127.0.0.1:4566"})
+	if err != nil {
+		backend, err = awssmtest.Start(awssmtest.Options{})
+	}
+	if err != nil {
+		return err
+	}
+	defer backend.Close()
+	if err := fill(ctx, backend, secrets); err != nil {
+		return err
+	}
+
+	folder, err := os.MkdirTemp("", "tom-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	if err := install(folder, plugins); err != nil {
+		return err
+	}
+	shell, err := newShell(out, folder, worker, backend)
+	if err != nil {
+		return err
+	}
+	shell.say("Device passwords are in AWS Secrets Manager (here: one in memory), the worker has only its settings.")
+	if err := shell.show("tom_worker_config.yaml"); err != nil {
+		return err
+	}
+	for _, step := range steps {
+		if err := shell.run(ctx, step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// install lays out the worker's folder: its settings, and the provider in "plugins".
+func install(folder, plugins string) error {
+	if err := os.WriteFile(filepath.Join(folder, "tom_worker_config.yaml"), []byte(settings), 0o600); err != nil {
+		return err
+	}
+	if err := os.Mkdir(filepath.Join(folder, "plugins"), 0o755); err != nil {
+		return err
+	}
+	providers, err := filepath.Glob(filepath.Join(plugins, "tom-credential-aws_secrets_manager*"))
+	if err != nil || len(providers) == 0 {
+		return fmt.Errorf("there is no provider in %s; build it with: make build", plugins)
+	}
+	for _, path := range providers {
+		program, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(folder, "plugins", filepath.Base(path)), program, 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
+}

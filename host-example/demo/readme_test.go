@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/tom-worker/credential-provider/shared/host"
+)
+
+//go:generate go test -run ^TestReadme$ . -update-readme=true
+
+const readme = "../../README.md"
+
+// build builds the worker and the provider, laid out as "make build" does.
+func build(t *testing.T) (worker, plugins string) {
+	t.Helper()
+	folder := t.TempDir()
+	suffix := ""
+	if runtime.GOOS == "windows" {
+		suffix = ".exe"
+	}
+	worker, plugins = filepath.Join(folder, "host-example"+suffix), filepath.Join(folder, "plugins")
+	for path, source := range map[string]string{
+		worker: "../../host-example",
+		filepath.Join(plugins, "tom-credential-aws_secrets_manager"+suffix): "../../plugin-awssm",
+	} {
+		if out, err := exec.Command("go", "build", "-o", path, source).CombinedOutput(); err != nil {
+			t.Fatalf("build %s: %v\n%s", source, err, out)
+		}
+		if err := os.Chmod(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return worker, plugins
+}
+
+// TestReadme holds the generated parts of README.md to what the programs print. "make generate" writes them.
+func TestReadme(t *testing.T) {
+	worker, plugins := build(t)
+
+	var output bytes.Buffer
+	if err := demonstrate(t.Context(), &output, worker, plugins); err != nil {
+		t.Fatalf("%v\n%s", err, output.String())
+	}
+	metadata, err := host.Describe(t.Context(), host.Options{Name: "aws_secrets_manager", Dirs: []string{plugins}})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	before, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := string(before)
+	after = replace(t, after, "demonstration", "```console\n"+settle(output.String())+"\n```")
+	after = replace(t, after, "settings", settingsTable(metadata))
+	if after == string(before) {
+		return
+	}
+	if *update {
+		if err := os.WriteFile(readme, []byte(after), 0o644); err != nil { //nolint:gosec // a README is public
+			t.Fatal(err)
+		}
+		return
+	}
+	t.Errorf("README.md differs from what the programs print; run make generate. It should be:\n%s", after)
+}
+
+var (
+	requestID = regexp.MustCompile(`AWS request id [0-9a-f-]{36}`)
+	endpoint  = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+	version   = regexp.MustCompile(`(?m)^(provider: \w+) .*$`)
+)
+
+// settle takes out of the output what differs from run to run.
+func settle(output string) string {
+	output = requestID.ReplaceAllString(output, "AWS request id 2f6a0d6e-91f5-4a8e-a4c5-0d8b2f3c7e11")
+	output = endpoint.ReplaceAllString(output, "http://127.0.0.1:4566")
+	output = version.ReplaceAllString(output, "$1 1.0.0")
+	return strings.TrimSpace(output)
+}
+
+// replace puts text between the two comments that mark a part of the README.
+func replace(t *testing.T, document, part, text string) string {
+	t.Helper()
+	marks := regexp.MustCompile(`(?s)(<!-- ` + part + `[^>]*written by make generate -->\n).*?(<!-- end of ` + part + ` -->)`)
+	if !marks.MatchString(document) {
+		t.Fatalf("README.md has no part %q", part)
+	}
+	return marks.ReplaceAllStringFunc(document, func(found string) string {
+		groups := marks.FindStringSubmatch(found)
+		return groups[1] + text + "\n" + groups[2]
+	})
+}
+
+// settingsTable is the settings reference in Markdown.
+func settingsTable(metadata host.Metadata) string {
+	var table strings.Builder
+	table.WriteString("| Setting | Type | Default | Meaning |\n| --- | --- | --- | --- |\n")
+	for _, setting := range metadata.Settings() {
+		value := "none"
+		if setting.Default != "" {
+			value = "`" + setting.Default + "`"
+		}
+		kind := setting.Type
+		if kind == "array" {
+			kind = "list"
+		}
+		_, _ = fmt.Fprintf(&table, "| `plugin_%s_%s` | %s | %s | %s |\n", metadata.Name, setting.Name, kind, value, strings.ReplaceAll(setting.Description, "|", `\|`))
+	}
+	return strings.TrimSpace(table.String())
+}

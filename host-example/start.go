@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/tom-worker/credential-provider/host-example/config"
+	"github.com/tom-worker/credential-provider/shared/credential"
+	"github.com/tom-worker/credential-provider/shared/host"
+)
+
+// worker is what a command works with: the settings, and the provider that they select.
+type worker struct {
+	config   *config.Config
+	problems []config.Problem
+	warnings []config.Problem
+	log      hclog.Logger
+	provider *host.Provider // nil unless the start succeeded
+}
+
+// start reads the settings and launches the provider. If there are problems in the settings, the error has all of them:
+// the provider is launched all the same where that can be done, for what it says about its own settings. The worker is
+// never nil, for a command that shows what was found so far; with a nil error it must be closed.
+func (c *cli) start(ctx context.Context, file string) (*worker, error) {
+	w := c.load(file)
+	if w.config.CredentialPlugin == "" && !w.blocked() {
+		w.problems = append(w.problems, w.noProvider())
+	}
+	if w.blocked() {
+		return w, &config.Error{Problems: w.problems}
+	}
+	options := w.options(w.config.CredentialPlugin)
+	options.Environ = c.environ
+	var misplaced []config.Problem
+	options.Settings, misplaced = w.config.ProviderSettings(names(w.dirs()))
+	w.warnings = append(w.warnings, misplaced...)
+
+	provider, err := host.Start(ctx, options)
+	if err != nil {
+		return w, w.refused(err)
+	}
+	if len(w.problems) > 0 {
+		_ = provider.Close()
+		return w, &config.Error{Problems: w.problems}
+	}
+	w.provider = provider
+	return w, nil
+}
+
+// launch is start for commands that show nothing but their result: warnings go to the log.
+func (c *cli) launch(ctx context.Context) (*worker, error) {
+	w, err := c.start(ctx, c.configFile)
+	w.logWarnings()
+	return w, err
+}
+
+// load reads the settings.
+func (c *cli) load(file string) *worker {
+	flags := map[string]string{}
+	if c.logLevel != "" {
+		flags["log_level"] = c.logLevel
+	}
+	if c.logFormat != "" {
+		flags["log_format"] = c.logFormat
+	}
+	cfg, err := config.Load(config.Source{File: file, Environ: c.environ, Flags: flags})
+	w := &worker{config: cfg, warnings: slices.Clone(cfg.Warnings)}
+	var invalid *config.Error
+	if errors.As(err, &invalid) {
+		w.problems = invalid.Problems
+	}
+	w.log = hclog.New(&hclog.LoggerOptions{
+		Name:       program,
+		Level:      cfg.LogLevel, // without a valid one hclog takes info
+		Output:     c.stderr,
+		JSONFormat: cfg.LogFormat == "json",
+	})
+	return w
+}
+
+// blocked says whether a problem stands in the way of a launch: it isn't known what to launch, or how.
+func (w *worker) blocked() bool {
+	return slices.ContainsFunc(w.problems, func(p config.Problem) bool {
+		return p.Key == "" || strings.HasPrefix(p.Key, "credential_plugin")
+	})
+}
+
+// options say how to launch a provider. The file and its checksum are the selected provider's.
+func (w *worker) options(name string) host.Options {
+	options := host.Options{
+		Name:         name,
+		Dirs:         w.dirs(),
+		PassEnv:      w.config.CredentialPluginPassEnv,
+		StartTimeout: w.config.CredentialPluginStartTimeout,
+		CallTimeout:  w.config.CredentialPluginCallTimeout,
+		Logger:       w.log,
+	}
+	if name == w.config.CredentialPlugin {
+		options.Path = w.config.CredentialPluginPath
+		options.SHA256 = w.config.CredentialPluginSHA256
+	}
+	return options
+}
+
+func (w *worker) dirs() []string {
+	if len(w.config.CredentialPluginDirs) > 0 {
+		return w.config.CredentialPluginDirs
+	}
+	return host.DefaultDirs()
+}
+
+// names are those of the installed providers.
+func names(dirs []string) []string {
+	var all []string
+	for _, found := range host.Discover(dirs) {
+		all = append(all, found.Name)
+	}
+	return all
+}
+
+// noProvider says that none is selected, where that was looked for, and what there is to select.
+func (w *worker) noProvider() config.Problem {
+	dirs, found := w.dirs(), names(w.dirs())
+	problem := config.Problem{Place: config.Place{Name: w.config.File}, Key: "credential_plugin", Text: "not set"}
+	if w.config.File == "" {
+		looked, err := filepath.Abs(w.config.Looked)
+		if err != nil {
+			looked = w.config.Looked
+		}
+		problem.Text += "; there is neither a file " + looked + " nor a variable TOM_WORKER_CREDENTIAL_PLUGIN"
+	}
+	if len(found) == 0 {
+		problem.Text += "; no providers found in " + strings.Join(dirs, ", ")
+		problem.Remedy = "install a provider into one of these folders, or name its folder in credential_plugin_dirs"
+		return problem
+	}
+	problem.Text += "; providers found in " + strings.Join(dirs, ", ") + ": " + strings.Join(found, ", ")
+	problem.Remedy = fmt.Sprintf("choose a provider with a line in %s, such as:\n  credential_plugin: %s", w.config.Looked, found[0])
+	return problem
+}
+
+// refused is the error of a start, with the problems of the settings if there are any.
+func (w *worker) refused(err error) error {
+	var known *credential.Error
+	if !errors.As(err, &known) {
+		return err
+	}
+	refused := w.config.Refused(known)
+	if len(w.problems) == 0 && len(refused) == 0 {
+		return err
+	}
+	w.problems = append(w.problems, refused...)
+	if len(refused) == 0 {
+		w.problems = append(w.problems, config.Problem{Place: w.config.Place("credential_plugin"), Key: "credential_plugin", Text: known.Error()})
+	}
+	slices.SortStableFunc(w.problems, config.ByPlace)
+	return &config.Error{Problems: w.problems}
+}
+
+func (w *worker) logWarnings() {
+	for _, warning := range w.warnings {
+		w.log.Warn(printable(warning.String()))
+	}
+}
+
+func (w *worker) close() { _ = w.provider.Close() }

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tom-worker/credential-provider/host-example/config"
+	"github.com/tom-worker/credential-provider/shared/credential"
+)
+
+func (c *cli) validateCommand() *cobra.Command {
+	var id string
+	var offline bool
+	command := &cobra.Command{
+		Use:   "validate [CONFIG]",
+		Short: "Check the settings, then what the provider can reach",
+		Long: `Check the settings, all at once, each problem with its line; then let the provider check its backend: whether it is
+reached, who it takes us for, what we may do there. What is wrong comes with what to do about it.
+
+The settings are those of CONFIG (or --config), and of the environment, as every other command would use them.
+
+Exit status: 0 if nothing failed, 1 if a check failed, 2 if the settings are wrong.`,
+		Example: `  host-example validate
+  host-example validate tom_worker_config.yaml --id lab_creds   # prove that this one can be read
+  host-example validate --offline                               # the settings only`,
+		Args: argument("configuration file", true),
+	}
+	command.Flags().StringVar(&id, "id", "", "also read the credential with this `id`")
+	command.Flags().BoolVar(&offline, "offline", false, "check the settings only, not the backend")
+	c.outputFlag(command)
+	command.PreRunE = func(command *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 1 && command.Flags().Changed("config"):
+			return usagef("give the configuration file once: as an argument or with --config")
+		case offline && id != "":
+			return usagef("--id reads from the backend, which --offline forbids")
+		case command.Flags().Changed("id") && id == "":
+			return usagef("--id is empty")
+		}
+		return nil
+	}
+	command.RunE = c.action(func(ctx context.Context, args []string) error {
+		file := c.configFile
+		if len(args) == 1 {
+			file = args[0]
+		}
+		return c.validate(ctx, file, id, offline)
+	})
+	return command
+}
+
+func (c *cli) validate(ctx context.Context, file, id string, offline bool) error {
+	v := &validation{}
+	w, err := c.start(ctx, file)
+	v.settings(w)
+	if err == nil {
+		defer w.close()
+		err = v.backend(ctx, w, id, offline)
+	}
+	if c.output == jsonFormat {
+		c.writeJSON(v.document(err))
+	} else {
+		v.print(c)
+	}
+	if err == nil || c.output == jsonFormat || len(v.problems) > 0 || v.failed() != nil {
+		return told(err)
+	}
+	return err // the error isn't in what was printed
+}
+
+// told marks an error as one that the command has shown itself.
+func told(err error) error {
+	if err == nil {
+		return nil
+	}
+	return reported{err}
+}
+
+// validation is what was found out so far.
+type validation struct {
+	file     string
+	problems []config.Problem
+	warnings []config.Problem
+	name     string // the provider's; empty before it is known
+	version  string
+	path     string
+	checks   []credential.Check
+	expire   time.Time
+}
+
+// settings takes over what the start has found.
+func (v *validation) settings(w *worker) {
+	v.file, v.problems, v.warnings = w.config.File, w.problems, w.warnings
+	v.name = w.config.CredentialPlugin
+	if w.provider == nil {
+		return
+	}
+	metadata := w.provider.Metadata()
+	v.version, v.path = metadata.Version, metadata.Path
+	v.checks = append(v.checks, credential.Check{Name: "settings", Status: credential.StatusPassed, Message: "accepted by the provider"})
+}
+
+// backend lets the provider check. A failed check is an error.
+func (v *validation) backend(ctx context.Context, w *worker, id string, offline bool) error {
+	if offline {
+		v.checks = append(v.checks, credential.Check{Name: "backend", Status: credential.StatusSkipped, Message: "not asked, because of --offline"})
+		return nil
+	}
+	report, err := w.provider.Validate(ctx, id)
+	if err != nil {
+		return err
+	}
+	v.checks = append(v.checks, report.Checks...)
+	v.expire = report.BackendCredentialsExpire
+	if check := v.failed(); check != nil {
+		e := credential.Errorf(check.Reason, "check %q failed: %s", check.Name, check.Message)
+		if check.Remedy != "" {
+			e.Help = strings.Split(check.Remedy, "\n")
+		}
+		return e
+	}
+	return nil
+}
+
+// failed is the first check that failed, or nil.
+func (v *validation) failed() *credential.Check {
+	for i := range v.checks {
+		if v.checks[i].Status == credential.StatusFailed {
+			return &v.checks[i]
+		}
+	}
+	return nil
+}
+
+func (v *validation) print(c *cli) {
+	line := func(format string, args ...any) { _, _ = fmt.Fprintf(&c.out, format+"\n", args...) }
+	from := "no file, the environment only"
+	if v.file != "" {
+		from = v.file
+	}
+	line("settings: %s", printable(from))
+	if v.path != "" {
+		line("provider: %s %s", printable(v.name), printable(v.version))
+	}
+	for _, warning := range v.warnings {
+		line("  warning: %s", printable(warning.String()))
+	}
+	for _, problem := range v.problems {
+		line("  problem: %s", printable(problem.String()))
+		if problem.Remedy != "" {
+			c.out.WriteString(indent(printable(problem.Remedy), "    "))
+		}
+	}
+	if len(v.checks) > 0 {
+		line("")
+		checks := newTable("CHECK", "STATUS", "FOUND")
+		for _, check := range v.checks {
+			checks.row(check.Name, string(check.Status), check.Message)
+			if check.Remedy != "" {
+				checks.note(check.Remedy)
+			}
+		}
+		checks.write(&c.out)
+	}
+	if !v.expire.IsZero() {
+		line("\nthe credentials for the backend expire at %s", v.expire.Format(time.RFC3339))
+	}
+}
+
+// document is the validation in JSON. On a failure it has the member "error" that every command has.
+func (v *validation) document(err error) map[string]any {
+	checks := []map[string]any{}
+	for _, check := range v.checks {
+		checks = append(checks, map[string]any{
+			"name": check.Name, "status": check.Status, "message": check.Message, "remedy": check.Remedy, "reason": check.Reason,
+		})
+	}
+	document := map[string]any{
+		"config_file": v.file,
+		"valid":       err == nil,
+		"provider":    map[string]string{"name": v.name, "version": v.version, "path": v.path},
+		"problems":    problemDocuments(v.problems),
+		"warnings":    problemDocuments(v.warnings),
+		"checks":      checks,
+	}
+	if !v.expire.IsZero() {
+		document["backend_credentials_expire"] = v.expire.Format(time.RFC3339)
+	}
+	if err != nil {
+		e, _ := classify(err)
+		document["error"] = failureOf(e)
+	}
+	return document
+}
+
+func problemDocuments(problems []config.Problem) []map[string]any {
+	documents := []map[string]any{}
+	for _, problem := range problems {
+		documents = append(documents, map[string]any{
+			"place": problem.Place.Name, "line": problem.Place.Line, "key": problem.Key, "problem": problem.Text, "remedy": problem.Remedy,
+		})
+	}
+	return documents
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/tom-worker/credential-provider/shared/credential"
+)
+
+// mint is a source of credentials whose behaviour a test sets.
+type mint struct {
+	calls    atomic.Int64
+	lifetime time.Duration
+	mu       sync.Mutex
+	fail     error
+	stall    bool
+}
+
+func (m *mint) set(fail error, stall bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail, m.stall = fail, stall
+}
+
+func (m *mint) obtain(ctx context.Context) (aws.Credentials, error) {
+	n := m.calls.Add(1)
+	m.mu.Lock()
+	fail, stall := m.fail, m.stall
+	m.mu.Unlock()
+	if stall {
+		<-ctx.Done()
+		return aws.Credentials{}, unavailable(stageCredentials, "stalled")
+	}
+	if fail != nil {
+		return aws.Credentials{}, fail
+	}
+	creds := aws.Credentials{AccessKeyID: string(rune('A' + n - 1)), SecretAccessKey: "s"}
+	if m.lifetime > 0 {
+		creds.CanExpire, creds.Expires = true, time.Now().Add(m.lifetime)
+	}
+	return creds, nil
+}
+
+// ring makes a keyring in a bubble of false time.
+func ring(t *testing.T, m *mint) *keyring {
+	t.Helper()
+	k := newKeyring(m.obtain, hclog.NewNullLogger())
+	t.Cleanup(k.close)
+	return k
+}
+
+func wantKey(t *testing.T, k *keyring, id string) {
+	t.Helper()
+	creds, err := k.Retrieve(t.Context())
+	if err != nil {
+		t.Fatalf("Retrieve: %v", err)
+	}
+	if creds.AccessKeyID != id {
+		t.Fatalf("key %s, want %s", creds.AccessKeyID, id)
+	}
+}
+
+func TestKeyringOneFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &mint{}
+		k := ring(t, m)
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() { wantKey(t, k, "A") })
+		}
+		all.Wait()
+		time.Sleep(1000 * time.Hour)
+		wantKey(t, k, "A")
+		if n := m.calls.Load(); n != 1 {
+			t.Errorf("%d attempts for keys that don't expire, want 1", n)
+		}
+	})
+}
+
+func TestKeyringRenewsAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &mint{lifetime: time.Hour}
+		k := ring(t, m)
+		wantKey(t, k, "A")
+		time.Sleep(time.Hour - 61*time.Second)
+		wantKey(t, k, "A")
+		synctest.Wait()
+		if n := m.calls.Load(); n != 1 {
+			t.Errorf("renewed more than a minute ahead (%d attempts)", n)
+		}
+		time.Sleep(31 * time.Second)
+		wantKey(t, k, "A") // no call waits for a renewal that isn't needed yet
+		synctest.Wait()
+		wantKey(t, k, "B")
+	})
+}
+
+func TestKeyringFailedRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &mint{lifetime: time.Hour}
+		k := ring(t, m)
+		wantKey(t, k, "A")
+		m.set(unavailable(stageCredentials, "outage"), false)
+		time.Sleep(time.Hour - 20*time.Second)
+		for range 10 {
+			wantKey(t, k, "A")
+			synctest.Wait()
+		}
+		if n := m.calls.Load(); n != 2 {
+			t.Errorf("%d attempts at one moment, want 2: the first and one renewal", n)
+		}
+		time.Sleep(21 * time.Second)
+		_, err := k.Retrieve(t.Context())
+		wantReason(t, err, credential.BackendUnavailable)
+		m.set(nil, false)
+		if _, err := k.Retrieve(t.Context()); err != nil {
+			t.Errorf("after the outage: %v", err)
+		}
+	})
+}
+
+func TestKeyringStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &mint{lifetime: time.Hour}
+		k := ring(t, m)
+		m.set(nil, true)
+		begin := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		_, err := k.Retrieve(ctx)
+		e := wantReason(t, err, credential.DeadlineExceeded)
+		if e.Metadata["stage"] != stageCredentials || time.Since(begin) != 2*time.Second {
+			t.Errorf("after %s: %v", time.Since(begin), e.Metadata)
+		}
+		m.set(nil, false)
+		_, err = k.Retrieve(t.Context()) // waits for the attempt that is stuck, but no longer than that may take
+		wantReason(t, err, credential.BackendUnavailable)
+		if waited := time.Since(begin); waited != obtainTimeout {
+			t.Errorf("the stuck attempt ended after %s, want %s", waited, obtainTimeout)
+		}
+		wantKey(t, k, "B")
+
+		m.set(nil, true)
+		time.Sleep(time.Hour - 20*time.Second)
+		begin = time.Now()
+		for range 5 {
+			wantKey(t, k, "B")
+		}
+		if time.Since(begin) != 0 {
+			t.Errorf("a stalled renewal held calls for %s", time.Since(begin))
+		}
+	})
+}
+
+func TestKeyringDrop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &mint{}
+		k := ring(t, m)
+		wantKey(t, k, "A")
+		a, _ := k.current()
+		if !k.drop(a) {
+			t.Fatal("the first drop was refused")
+		}
+		wantKey(t, k, "B")
+		if !k.drop(a) {
+			t.Error("keys that are no longer held: trying again may help")
+		}
+		b, _ := k.current()
+		if k.drop(b) {
+			t.Error("dropped twice within 30 s")
+		}
+		wantKey(t, k, "B")
+		time.Sleep(dropInterval)
+		if !k.drop(b) {
+			t.Error("not dropped after 30 s")
+		}
+		wantKey(t, k, "C")
+	})
+}
+
+func TestKeyringExpiredByLocalClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &mint{lifetime: time.Nanosecond}
+		k := ring(t, m)
+		time.Sleep(time.Second)
+		wantKey(t, k, "A") // handed out all the same: AWS decides
+	})
+}
+
+func TestRenewTime(t *testing.T) {
+	now := time.Now()
+	for lifetime, bounds := range map[time.Duration][2]time.Duration{
+		time.Hour:        {time.Hour - time.Minute, time.Hour - 30*time.Second},
+		10 * time.Second: {5 * time.Second, 5 * time.Second},
+	} {
+		for range 100 {
+			in := renewTime(aws.Credentials{CanExpire: true, Expires: now.Add(lifetime)}, now).Sub(now)
+			if in < bounds[0] || in > bounds[1] {
+				t.Fatalf("lifetime %s: renewed after %s, want %v", lifetime, in, bounds)
+			}
+		}
+	}
+}

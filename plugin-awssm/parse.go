@@ -1,0 +1,258 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/tom-worker/credential-provider/shared/credential"
+)
+
+// login is what a secret holds.
+type login struct {
+	username string
+	password credential.Optional
+	extra    map[string]credential.Redacted
+}
+
+// fields are the keys of the two fields that a login needs, as the secret writes them.
+type fields struct {
+	username string
+	password string
+}
+
+// malformed says why a secret is no login. Nothing of it comes from the secret, except the spelling of a key that is one of
+// the keys looked for.
+type malformed struct {
+	field   string // empty if it isn't about one field
+	problem string // "is missing", "must be a string, not null"
+	advice  string
+}
+
+// Kinds of advice that several problems share.
+const (
+	adviceObject  = `store a JSON object with a "%s" and a "%s", both strings`
+	adviceNewline = "store it without the line end: printf, not echo, when a shell writes the file; many devices lock the account over it"
+)
+
+// parseLogin reads a secret's JSON object. Every value comes out byte for byte as the JSON has it.
+//
+// jsontext does the reading, not encoding/json: a key that comes twice, a lone surrogate and bytes that aren't UTF-8 are
+// errors to it, where encoding/json silently picks, replaces, and matches keys without regard to case. A password that was
+// changed by one character locks accounts.
+func parseLogin(secret []byte, want fields) (login, *malformed) {
+	if problem := checkText(secret, want); problem != nil {
+		return login{}, problem
+	}
+	members, err := readObject(secret)
+	if err != nil {
+		return login{}, syntaxProblem(secret, want, err)
+	}
+	found := login{extra: make(map[string]credential.Redacted)}
+	var misspelt []string
+	var hasUsername bool
+	for _, m := range members {
+		switch m.key {
+		case want.username:
+			text, problem := m.login()
+			if problem == nil && text == "" {
+				problem = &malformed{field: m.key, problem: "is empty"}
+			}
+			if problem != nil {
+				return login{}, problem
+			}
+			found.username, hasUsername = text, true
+		case want.password:
+			text, problem := m.login()
+			if problem != nil {
+				return login{}, problem
+			}
+			found.password = credential.Some(credential.NewRedacted(text))
+		default:
+			if strings.EqualFold(m.key, want.username) || strings.EqualFold(m.key, want.password) {
+				misspelt = append(misspelt, m.key)
+			}
+			if text, ok := m.extra(); ok {
+				found.extra[m.key] = credential.NewRedacted(text)
+			}
+		}
+	}
+	if !hasUsername {
+		return login{}, missing(want.username, misspelt)
+	}
+	if _, ok := found.password.Get(); !ok && found.extra[credential.PrivateKeyField].IsEmpty() {
+		problem := missing(want.password, misspelt)
+		if problem.advice == "" {
+			problem.advice = fmt.Sprintf("add it; only a secret with a %q can do without", credential.PrivateKeyField)
+		}
+		return login{}, problem
+	}
+	return found, nil
+}
+
+// member is one key of the object with its value as JSON.
+type member struct {
+	key   string
+	value jsontext.Value
+}
+
+// readObject reads one JSON object with nothing after it.
+func readObject(secret []byte) ([]member, error) {
+	decoder := jsontext.NewDecoder(bytes.NewReader(secret))
+	if decoder.PeekKind() != '{' {
+		// What it is instead doesn't matter if it isn't JSON at all.
+		if _, err := decoder.ReadValue(); err != nil {
+			return nil, err
+		}
+		return nil, errNotObject
+	}
+	if _, err := decoder.ReadToken(); err != nil {
+		return nil, err
+	}
+	var members []member
+	for decoder.PeekKind() != '}' {
+		key, err := decoder.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		name := key.String() // before the decoder moves on, which ends the token's life
+		value, err := decoder.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		members = append(members, member{key: name, value: value.Clone()})
+	}
+	if _, err := decoder.ReadToken(); err != nil {
+		return nil, err
+	}
+	switch _, err := decoder.ReadToken(); {
+	case err == io.EOF:
+		return members, nil
+	default:
+		return nil, errTrailing
+	}
+}
+
+var (
+	errNotObject = errors.New("not an object")
+	errTrailing  = errors.New("something follows the object")
+)
+
+// login reads a value of a field that is sent to a device.
+func (m member) login() (string, *malformed) {
+	if kind := m.value.Kind(); kind != '"' {
+		return "", &malformed{field: m.key, problem: "must be a string, not " + kindName(kind), advice: "put the value in double quotes"}
+	}
+	text := m.text()
+	switch {
+	case strings.HasSuffix(text, "\n") || strings.HasSuffix(text, "\r"):
+		return "", &malformed{field: m.key, problem: "ends with a line end", advice: adviceNewline}
+	case strings.ContainsAny(text, "\r\n"):
+		return "", &malformed{field: m.key, problem: "holds a line end"}
+	case strings.ContainsRune(text, 0):
+		return "", &malformed{field: m.key, problem: "holds a NUL character"}
+	}
+	return text, nil
+}
+
+// extra reads the value of any other field; false for those that are left out.
+func (m member) extra() (string, bool) {
+	switch m.value.Kind() {
+	case '"':
+		return m.text(), true
+	case '0', 't', 'f':
+		return string(m.value), true
+	default: // null, objects and arrays
+		return "", false
+	}
+}
+
+func (m member) text() string {
+	text, err := jsontext.AppendUnquote(nil, []byte(m.value))
+	if err != nil {
+		panic("unquote a string that the decoder has accepted") // without err, which may quote it
+	}
+	return string(text)
+}
+
+func kindName(kind jsontext.Kind) string {
+	switch kind {
+	case 'n':
+		return "null"
+	case 't', 'f':
+		return "a boolean"
+	case '0':
+		return "a number"
+	case '{':
+		return "an object"
+	default:
+		return "an array"
+	}
+}
+
+// checkText finds what is wrong before any JSON is read.
+func checkText(secret []byte, want fields) *malformed {
+	object := fmt.Sprintf(adviceObject, want.username, want.password)
+	switch {
+	case len(bytes.TrimSpace(secret)) == 0:
+		return &malformed{problem: "the secret is empty", advice: object}
+	case bytes.HasPrefix(secret, []byte("\xef\xbb\xbf")):
+		return &malformed{problem: "the secret begins with a byte-order mark", advice: "save the file as UTF-8 without byte-order mark and store it again"}
+	case bytes.HasPrefix(secret, []byte("\xff\xfe")), bytes.HasPrefix(secret, []byte("\xfe\xff")):
+		return &malformed{problem: "the secret is UTF-16", advice: "save the file as UTF-8 without byte-order mark and store it again"}
+	case !utf8.Valid(secret):
+		return &malformed{problem: "the secret is not UTF-8 text", advice: object}
+	}
+	return nil
+}
+
+// syntaxProblem says what err amounts to, in words of our own: the decoder's quote the secret.
+func syntaxProblem(secret []byte, want fields, err error) *malformed {
+	object := fmt.Sprintf(adviceObject, want.username, want.password)
+	var syntax *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, errNotObject):
+		kind := jsontext.Value(secret).Kind()
+		if kind == '"' {
+			return &malformed{problem: "the secret is a JSON string, not a JSON object", advice: object}
+		}
+		return &malformed{problem: "the secret is " + kindName(kind) + ", not a JSON object", advice: object}
+	case errors.Is(err, errTrailing):
+		return &malformed{problem: "something follows the JSON object", advice: "store the object alone"}
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		field := ""
+		if errors.As(err, &syntax) {
+			field = knownKey(syntax.JSONPointer.LastToken(), want)
+		}
+		return &malformed{field: field, problem: "the same key comes twice", advice: "remove one: readers disagree about which one counts"}
+	case jsontext.Value(secret).IsValid(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)):
+		// The text itself is UTF-8, so what is invalid is an escape.
+		return &malformed{problem: `a \u escape is half of a surrogate pair`, advice: "write the character itself, in UTF-8, or both halves"}
+	default:
+		return &malformed{problem: "the secret is not JSON", advice: object}
+	}
+}
+
+// missing says that a key isn't there, and which key looks like it.
+func missing(field string, misspelt []string) *malformed {
+	for _, key := range misspelt {
+		if strings.EqualFold(key, field) {
+			return &malformed{field: field, problem: "is missing", advice: fmt.Sprintf("rename %q to %q: keys are case-sensitive", key, field)}
+		}
+	}
+	return &malformed{field: field, problem: "is missing"}
+}
+
+// knownKey returns the key if it is one that we look for; any other might be a value in the wrong place.
+func knownKey(key string, want fields) string {
+	switch key {
+	case want.username, want.password, credential.PrivateKeyField:
+		return key
+	}
+	return ""
+}
