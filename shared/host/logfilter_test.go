@@ -188,36 +188,6 @@ func TestRedactorForgetsTheOldest(t *testing.T) {
 	}
 }
 
-func TestProvidersLogLines(t *testing.T) {
-	var lines syncBuffer
-	options := memoryOptions(t)
-	options.Logger = jsonLogger(&lines)
-	p := start(t, options)
-	secret := password(t, p, "lab")
-	if _, err := p.Get(t.Context(), credential.Request{ID: "log:" + secret}); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, 5*time.Second, "the provider's line arrives", func() bool { return strings.Contains(lines.String(), "slipped out") })
-	for line := range strings.Lines(lines.String()) {
-		if !strings.Contains(line, "slipped out") {
-			continue
-		}
-		var fields map[string]any
-		if err := json.Unmarshal([]byte(line), &fields); err != nil {
-			t.Fatal(err)
-		}
-		if fields["@module"] != "memory" || fields["@level"] != "warn" || fields["value"] != redaction {
-			t.Errorf("the line arrived as %s", line)
-		}
-	}
-	if strings.Contains(lines.String(), secret) {
-		t.Error("the password is in the log")
-	}
-	if strings.Contains(lines.String(), "plugin address") {
-		t.Error("the provider logs debug lines although the host's level is info")
-	}
-}
-
 func FuzzCleanLine(f *testing.F) {
 	for _, seed := range []string{
 		`{"@message":1}`, `{"@level":"info","@message":"m","@timestamp":"2026-01-02T15:04:05.000000Z"}`, `{"@timestamp":1}`, `{"@level":[]}`,

@@ -1,13 +1,18 @@
+//go:build unix
+
 package host
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
@@ -116,5 +121,35 @@ func TestListAndCapabilities(t *testing.T) {
 	report, err := p.Validate(t.Context(), "")
 	if err != nil || len(report.Checks) != 0 {
 		t.Errorf("report %+v, error %v", report, err)
+	}
+}
+
+func TestProvidersLogLines(t *testing.T) {
+	var lines syncBuffer
+	options := memoryOptions(t)
+	options.Logger = jsonLogger(&lines)
+	p := start(t, options)
+	secret := password(t, p, "lab")
+	if _, err := p.Get(t.Context(), credential.Request{ID: "log:" + secret}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 5*time.Second, "the provider's line arrives", func() bool { return strings.Contains(lines.String(), "slipped out") })
+	for line := range strings.Lines(lines.String()) {
+		if !strings.Contains(line, "slipped out") {
+			continue
+		}
+		var fields map[string]any
+		if err := json.Unmarshal([]byte(line), &fields); err != nil {
+			t.Fatal(err)
+		}
+		if fields["@module"] != "memory" || fields["@level"] != "warn" || fields["value"] != redaction {
+			t.Errorf("the line arrived as %s", line)
+		}
+	}
+	if strings.Contains(lines.String(), secret) {
+		t.Error("the password is in the log")
+	}
+	if strings.Contains(lines.String(), "plugin address") {
+		t.Error("the provider logs debug lines although the host's level is info")
 	}
 }
