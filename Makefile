@@ -29,6 +29,9 @@ build: ## build bin/host-example and bin/plugins/*
 
 test: ## run all tests, with the race detector where there is a C compiler
 	@if [ -z '$(RACE)' ]; then echo 'no C compiler: the tests run without the race detector'; fi
+	@command -v "$${MOTO_SERVER:-moto_server}" >/dev/null || echo 'no moto_server (pip install "moto[server]"): the comparison with moto is skipped'
+	@command -v "$${AWS_CLI:-aws}" >/dev/null || echo 'no AWS CLI (pip install awscli): its tests are skipped'
+	@"$${PYTHON:-python3}" -c 'import botocore' 2>/dev/null || echo 'no Python with boto3 (pip install boto3): the comparison with it is skipped'
 	GORACE=atexit_sleep_ms=0 $(GO) test $(RACE) -timeout 10m ./...
 
 soak: ## the chaos test for ten minutes

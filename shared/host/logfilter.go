@@ -45,7 +45,7 @@ type logFilter struct {
 }
 
 func newLogFilter(redact func(string) string) *logFilter {
-	f := &logFilter{lines: make(chan []byte, queuedLines), done: make(chan struct{}), redact: redact}
+	f := &logFilter{lines: make(chan []byte, queuedLines+1), done: make(chan struct{}), redact: redact}
 	f.out, f.in = io.Pipe()
 	return f
 }
@@ -115,14 +115,14 @@ func (f *logFilter) pass(line []byte) bool {
 		f.last = slices.Delete(f.last, 0, len(f.last)-tailLines)
 	}
 	f.mu.Unlock()
-	select {
-	case f.lines <- append(cleaned, '\n'):
-		return true
-	default:
-		return false
+	if len(f.lines) >= queuedLines {
+		return false // the last place is for saying so
 	}
+	f.lines <- append(cleaned, '\n')
+	return true
 }
 
+// tellDropped says how many lines were dropped, and returns how many remain to be told.
 func (f *logFilter) tellDropped(n int) int {
 	if n == 0 {
 		return 0

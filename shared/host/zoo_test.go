@@ -44,15 +44,15 @@ type animal struct {
 }
 
 var zoo = map[string]animal{
-	"never handshakes":          {live: func() { select {} }, start: credential.ProviderStartFailed, says: "not ready after"},
+	"never handshakes":          {live: func() { forever() }, start: credential.ProviderStartFailed, says: "not ready after"},
 	"handshakes after 30 s":     {live: func() { time.Sleep(30 * time.Second); serveMemory() }, start: credential.ProviderStartFailed, says: "not ready after"},
-	"prints garbage":            {live: func() { fmt.Println("Hello! I am a plugin."); select {} }, start: credential.ProviderIncompatible, says: "Hello!"},
-	"prints 1 MB":               {live: func() { _, _ = os.Stdout.Write(bytes.Repeat([]byte("x"), 1<<20)); select {} }, start: credential.ProviderIncompatible, says: "handshake line"},
-	"speaks another version":    {live: func() { fmt.Println("1|2|unix|/tmp/x|grpc|x"); select {} }, start: credential.ProviderIncompatible, says: `version "2"`},
-	"speaks another core":       {live: func() { fmt.Println("2|1|unix|/tmp/x|grpc|x"); select {} }, start: credential.ProviderIncompatible, says: "core protocol"},
-	"speaks net/rpc":            {live: func() { fmt.Println("1|1|unix|/tmp/x|netrpc|x"); select {} }, start: credential.ProviderIncompatible, says: "netrpc"},
-	"listens elsewhere":         {live: func() { fmt.Println("1|1|unix|/tmp/x|grpc|x"); select {} }, start: credential.ProviderIncompatible, says: "not in the folder"},
-	"listens to the world":      {live: func() { fmt.Println("1|1|tcp|192.0.2.1:80|grpc|x"); select {} }, start: credential.ProviderIncompatible, says: "loopback"},
+	"prints garbage":            {live: func() { fmt.Println("Hello! I am a plugin."); forever() }, start: credential.ProviderIncompatible, says: "Hello!"},
+	"prints 1 MB":               {live: func() { _, _ = os.Stdout.Write(bytes.Repeat([]byte("x"), 1<<20)); forever() }, start: credential.ProviderIncompatible, says: "handshake line"},
+	"speaks another version":    {live: func() { fmt.Println("1|2|unix|/tmp/x|grpc|x"); forever() }, start: credential.ProviderIncompatible, says: `version "2"`},
+	"speaks another core":       {live: func() { fmt.Println("2|1|unix|/tmp/x|grpc|x"); forever() }, start: credential.ProviderIncompatible, says: "core protocol"},
+	"speaks net/rpc":            {live: func() { fmt.Println("1|1|unix|/tmp/x|netrpc|x"); forever() }, start: credential.ProviderIncompatible, says: "netrpc"},
+	"listens elsewhere":         {live: func() { fmt.Println("1|1|unix|/tmp/x|grpc|x"); forever() }, start: credential.ProviderIncompatible, says: "not in the folder"},
+	"listens to the world":      {live: func() { fmt.Println("1|1|tcp|192.0.2.1:80|grpc|x"); forever() }, start: credential.ProviderIncompatible, says: "loopback"},
 	"ignores AutoMTLS":          {live: func() { _ = os.Unsetenv(wire.EnvClientCert); serveRaw(&raw{}) }, start: credential.ProviderIncompatible, says: "mutual TLS"},
 	"has another certificate":   {live: func() { serveForged() }, start: credential.ProviderStartFailed},
 	"exits 0 at once":           {live: func() {}, start: credential.ProviderStartFailed, says: "exit status 0"},
@@ -76,14 +76,13 @@ var zoo = map[string]animal{
 	"leaves a grandchild":        {live: func() { spawn("sleep", "1000"); serveMemory() }},
 	"ignores SIGTERM and Shutdown": {live: func() {
 		signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
-		go func() { select {} }()
 		_ = os.Unsetenv(wire.EnvLifeline)
 		serveRaw(&raw{})
-		select {}
+		forever()
 	}},
 
 	"never answers": {live: func() {
-		serveRaw(&raw{get: func(context.Context, string) (*credentialv1.Credential, error) { select {} }})
+		serveRaw(&raw{get: func(context.Context, string) (*credentialv1.Credential, error) { forever(); return nil, nil }})
 	}, get: credential.DeadlineExceeded},
 	"answers too late":       {live: func() { serveRaw(&raw{get: answerLate}) }, get: credential.DeadlineExceeded},
 	"answers for another id": {live: func() { serveRaw(&raw{get: answerFor("another")}) }, get: credential.ProviderMisbehaved, says: "another one"},
@@ -206,6 +205,9 @@ func state(pid int) string {
 	return state
 }
 
+// forever stays alive. An empty select would be found out as a deadlock where there is no cgo.
+func forever() { time.Sleep(time.Hour) }
+
 func serveMemory() { provider.Main(memoryDefinition) }
 
 func spawn(name string, args ...string) {
@@ -295,7 +297,7 @@ func serveForged() {
 		_ = grpc.NewServer(grpc.Creds(tlsCredentials(config))).Serve(listener)
 	}()
 	fmt.Printf("1|1|unix|%s|grpc|%s\n", address, base64Raw(other.Certificate[0]))
-	select {}
+	forever()
 }
 
 func (r *raw) GetMetadata(context.Context, *credentialv1.GetMetadataRequest) (*credentialv1.GetMetadataResponse, error) {
