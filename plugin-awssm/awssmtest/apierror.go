@@ -3,6 +3,7 @@ package awssmtest
 import (
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"net/http"
 )
@@ -18,6 +19,12 @@ func (e *apiError) Error() string { return e.code + ": " + e.message }
 
 func refuse(code, format string, args ...any) *apiError {
 	return &apiError{code: code, message: fmt.Sprintf(format, args...)}
+}
+
+// isRefusal reports whether err is a refusal with the code.
+func isRefusal(err error, code string) bool {
+	var problem *apiError
+	return errors.As(err, &problem) && problem.code == code
 }
 
 // statusOf gives the usual HTTP status of a code that a Fault names without one.

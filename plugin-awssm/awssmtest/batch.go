@@ -57,6 +57,14 @@ func batchGetSecretValue(c *call, in *batchGetSecretValueInput) (any, error) {
 			return nil, problem
 		}
 		ids, next = c.selectNames(in, from)
+	} else if size := c.server.options.BatchPage; size > 0 {
+		var done int64
+		if from != nil {
+			done = min(from.Serial, int64(len(ids)))
+		}
+		if ids = ids[done:]; len(ids) > size {
+			ids, next = ids[:size], position{Serial: done + int64(size)}.token(c.operation)
+		}
 	}
 	out := secretValues{SecretValues: []*secretValue{}, Errors: []batchError{}, NextToken: next}
 	for _, id := range ids {

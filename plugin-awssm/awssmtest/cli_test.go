@@ -9,13 +9,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest/peer"
 )
 
 // The commands of the credential store's documentation, as a user types them, against both implementations.
 func TestAWSCLI(t *testing.T) {
-	cli := findTool(t, awsCLI, "AWS_CLI", "aws", "pip install awscli")
+	cli := peer.Tool(t, awsCLI, "AWS_CLI", "aws", "pip install awscli")
 	ours := StartTest(t, Options{})
-	for name, url := range map[string]string{"awssmtest": ours.URL(), "moto": startMoto(t)} {
+	for name, url := range map[string]string{"awssmtest": ours.URL(), "moto": peer.Moto(t)} {
 		t.Run(name, func(t *testing.T) {
 			home := t.TempDir()
 			aws := func(arguments ...string) map[string]any {

@@ -1,13 +1,11 @@
 package awssmtest
 
 import (
-	"net/http"
 	"sync"
 	"time"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go/middleware"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // clock is the server's time in tests; it stands still until it is moved.
@@ -34,13 +32,4 @@ func (c *clock) advance(d time.Duration) {
 func requestID(metadata middleware.Metadata) string {
 	id, _ := awsmiddleware.GetRequestIDMetadata(metadata)
 	return id
-}
-
-// rawResponse returns the HTTP answer behind a result.
-func rawResponse(metadata middleware.Metadata) *http.Response {
-	response, _ := awsmiddleware.GetRawResponse(metadata).(*smithyhttp.Response)
-	if response == nil {
-		return nil
-	}
-	return response.Response
 }

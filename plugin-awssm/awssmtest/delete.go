@@ -31,7 +31,7 @@ func deleteSecret(c *call, in *deleteSecretInput) (any, error) {
 	}
 
 	s, err := c.open(*in.SecretId)
-	if problem, _ := err.(*apiError); problem != nil && problem.code == "ResourceNotFoundException" && in.ForceDeleteWithoutRecovery {
+	if isRefusal(err, "ResourceNotFoundException") && in.ForceDeleteWithoutRecovery {
 		// Force means that the secret shall be gone, and it is.
 		gone := &secret{name: *in.SecretId, suffix: newSuffix()}
 		out := c.name(gone)

@@ -113,7 +113,7 @@ func (f *faults) match(c *call) *Injection {
 	return f.first(func(i *Injection) bool {
 		return i.matches(c.service, c.operation, c.region) &&
 			(i.SecretID == "" || slices.ContainsFunc(c.noted.SecretIDs, func(id string) bool { return matchesSecret(i.SecretID, id) })) &&
-			!(c.operation == "BatchGetSecretValue" && i.strikesItems())
+			(c.operation != "BatchGetSecretValue" || !i.strikesItems())
 	})
 }
 

@@ -33,7 +33,7 @@ var motoCases = []motoCase{
 		w.create(secretsmanager.CreateSecretInput{Name: aws.String("s")})
 		w.get("s")
 		w.describe("s")
-		w.put("s", "v", versionID("b"), "AWSPENDING")
+		w.put("v", versionID("b"), "AWSPENDING")
 	}},
 	{"create with description, key and tags", func(w *witness) {
 		w.create(secretsmanager.CreateSecretInput{Name: aws.String("s"), SecretString: aws.String("v"), ClientRequestToken: versionID("a"),
@@ -71,8 +71,8 @@ var motoCases = []motoCase{
 	// Putting.
 	{"put", func(w *witness) {
 		w.text("s", "v")
-		w.put("s", "w", versionID("b"))
-		w.put("s", "x", versionID("c"))
+		w.put("w", versionID("b"))
+		w.put("x", versionID("c"))
 		w.get("s")
 		w.read(secretsmanager.GetSecretValueInput{SecretId: aws.String("s"), VersionStage: aws.String("AWSPREVIOUS")})
 	}},
@@ -83,59 +83,59 @@ var motoCases = []motoCase{
 	}},
 	{"put pending", func(w *witness) {
 		w.text("s", "v")
-		w.put("s", "w", versionID("b"), "AWSPENDING")
+		w.put("w", versionID("b"), "AWSPENDING")
 		w.describe("s")
 		w.get("s")
 		w.read(secretsmanager.GetSecretValueInput{SecretId: aws.String("s"), VersionStage: aws.String("AWSPENDING")})
 	}},
-	{"put custom labels", func(w *witness) { w.text("s", "v"); w.put("s", "w", versionID("b"), "one", "two"); w.describe("s") }},
+	{"put custom labels", func(w *witness) { w.text("s", "v"); w.put("w", versionID("b"), "one", "two"); w.describe("s") }},
 	{"put current with a custom label", func(w *witness) {
 		w.text("s", "v")
-		w.put("s", "w", versionID("b"), "AWSCURRENT", "blue")
+		w.put("w", versionID("b"), "AWSCURRENT", "blue")
 		w.describe("s")
 	}},
 	{"put takes a label from another version", func(w *witness) {
 		w.text("s", "v")
-		w.put("s", "w", versionID("b"), "one", "two")
-		w.put("s", "x", versionID("c"), "two")
+		w.put("w", versionID("b"), "one", "two")
+		w.put("x", versionID("c"), "two")
 		w.describe("s")
 	}},
 	{"put leaves custom labels on the previous version", func(w *witness) {
 		w.text("s", "v")
-		w.put("s", "w", versionID("b"), "AWSCURRENT", "blue")
-		w.put("s", "x", versionID("c"))
+		w.put("w", versionID("b"), "AWSCURRENT", "blue")
+		w.put("x", versionID("c"))
 		w.describe("s")
 	}},
 	{"put drops deprecated versions from the description", func(w *witness) {
 		w.text("s", "v")
-		w.put("s", "w", versionID("b"))
-		w.put("s", "x", versionID("c"))
+		w.put("w", versionID("b"))
+		w.put("x", versionID("c"))
 		w.describe("s")
 	}},
 	{"put twice with one token", func(w *witness) {
 		w.text("s", "v")
-		w.put("s", "w", versionID("b"))
-		w.put("s", "w", versionID("b"))
+		w.put("w", versionID("b"))
+		w.put("w", versionID("b"))
 		w.get("s")
 	}},
 	{"put twice with one token and another value", func(w *witness) {
 		w.text("s", "v")
-		w.put("s", "w", versionID("b"))
-		w.put("s", "x", versionID("b"))
+		w.put("w", versionID("b"))
+		w.put("x", versionID("b"))
 		w.get("s")
 	}},
 	{"put pending twice with one token and another value", func(w *witness) {
 		w.text("s", "v")
-		w.put("s", "w", versionID("b"), "AWSPENDING")
-		w.put("s", "x", versionID("b"), "AWSPENDING")
+		w.put("w", versionID("b"), "AWSPENDING")
+		w.put("x", versionID("b"), "AWSPENDING")
 	}},
-	{"put to nobody", func(w *witness) { w.put("s", "v", versionID("a")) }},
+	{"put to nobody", func(w *witness) { w.put("v", versionID("a")) }},
 	{"put nothing", func(w *witness) {
 		w.text("s", "v")
 		w.putInput(secretsmanager.PutSecretValueInput{SecretId: aws.String("s"), ClientRequestToken: versionID("b")})
 	}},
-	{"put to a secret scheduled for deletion", func(w *witness) { w.text("s", "v"); w.delete("s", nil, nil); w.put("s", "w", versionID("b")) }},
-	{"put with a short token", func(w *witness) { w.text("s", "v"); w.put("s", "w", aws.String("short")) }},
+	{"put to a secret scheduled for deletion", func(w *witness) { w.text("s", "v"); w.delete("s", nil, nil); w.put("w", versionID("b")) }},
+	{"put with a short token", func(w *witness) { w.text("s", "v"); w.put("w", aws.String("short")) }},
 	{"put by ARN", func(w *witness) { arn := w.text("s", "v").ARN; w.putARN(arn, "w", versionID("b")); w.get("s") }},
 
 	// Getting.
@@ -146,12 +146,12 @@ var motoCases = []motoCase{
 	{"get in another case", func(w *witness) { w.text("s", "v"); w.get("S") }},
 	{"get by version", func(w *witness) {
 		w.text("s", "v")
-		w.put("s", "w", versionID("b"))
+		w.put("w", versionID("b"))
 		w.read(secretsmanager.GetSecretValueInput{SecretId: aws.String("s"), VersionId: versionID("a")})
 	}},
 	{"get by version and label", func(w *witness) {
 		w.text("s", "v")
-		w.put("s", "w", versionID("b"))
+		w.put("w", versionID("b"))
 		w.read(secretsmanager.GetSecretValueInput{SecretId: aws.String("s"), VersionId: versionID("a"), VersionStage: aws.String("AWSPREVIOUS")})
 		w.read(secretsmanager.GetSecretValueInput{SecretId: aws.String("s"), VersionId: versionID("a"), VersionStage: aws.String("AWSCURRENT")})
 	}},
@@ -189,7 +189,7 @@ var motoCases = []motoCase{
 	}},
 	{"update keeps tags", func(w *witness) {
 		w.text("s", "v")
-		w.tag("s", "a", "1")
+		w.tag("a", "1")
 		w.update(secretsmanager.UpdateSecretInput{SecretId: aws.String("s"), SecretString: aws.String("w"), ClientRequestToken: versionID("b"), KmsKeyId: aws.String("alias/k")})
 		w.describe("s")
 	}},
@@ -210,14 +210,14 @@ var motoCases = []motoCase{
 	// Moving labels.
 	{"move current back", func(w *witness) {
 		w.text("s", "v")
-		w.put("s", "w", versionID("b"))
+		w.put("w", versionID("b"))
 		w.move("AWSCURRENT", versionID("b"), versionID("a"))
 		w.describe("s")
 		w.read(secretsmanager.GetSecretValueInput{SecretId: aws.String("s"), VersionStage: aws.String("AWSCURRENT")})
 	}},
 	{"move current to the pending version", func(w *witness) {
 		w.text("s", "v")
-		w.put("s", "w", versionID("b"), "AWSPENDING")
+		w.put("w", versionID("b"), "AWSPENDING")
 		w.move("AWSCURRENT", versionID("a"), versionID("b"))
 		w.describe("s")
 		w.move("AWSPENDING", versionID("b"), nil)
@@ -225,24 +225,24 @@ var motoCases = []motoCase{
 	}},
 	{"move a custom label", func(w *witness) {
 		w.text("s", "v")
-		w.put("s", "w", versionID("b"), "blue")
+		w.put("w", versionID("b"), "blue")
 		w.move("blue", versionID("b"), versionID("a"))
 		w.describe("s")
 	}},
 	{"move a new label on", func(w *witness) { w.text("s", "v"); w.move("blue", nil, versionID("a")); w.describe("s") }},
 	{"move current without saying from where", func(w *witness) {
 		w.text("s", "v")
-		w.put("s", "w", versionID("b"))
+		w.put("w", versionID("b"))
 		w.move("AWSCURRENT", nil, versionID("a"))
 	}},
 	{"move a custom label without saying from where", func(w *witness) {
 		w.text("s", "v")
-		w.put("s", "w", versionID("b"), "blue")
+		w.put("w", versionID("b"), "blue")
 		w.move("blue", nil, versionID("a"))
 	}},
 	{"move from the wrong version", func(w *witness) {
 		w.text("s", "v")
-		w.put("s", "w", versionID("b"))
+		w.put("w", versionID("b"))
 		w.move("AWSCURRENT", versionID("a"), versionID("b"))
 	}},
 	{"move from an unknown version", func(w *witness) { w.text("s", "v"); w.move("AWSCURRENT", versionID("z"), versionID("a")) }},
@@ -269,26 +269,26 @@ var motoCases = []motoCase{
 	{"restore", func(w *witness) {
 		w.text("s", "v")
 		w.delete("s", nil, nil)
-		w.restore("s")
+		w.restore()
 		w.get("s")
 		w.describe("s")
 	}},
-	{"restore what is not deleted", func(w *witness) { w.text("s", "v"); w.restore("s") }},
-	{"restore nobody", func(w *witness) { w.restore("s") }},
-	{"restore after a forced deletion", func(w *witness) { w.text("s", "v"); w.delete("s", nil, aws.Bool(true)); w.restore("s") }},
+	{"restore what is not deleted", func(w *witness) { w.text("s", "v"); w.restore() }},
+	{"restore nobody", func(w *witness) { w.restore() }},
+	{"restore after a forced deletion", func(w *witness) { w.text("s", "v"); w.delete("s", nil, aws.Bool(true)); w.restore() }},
 
 	// Describing and tagging.
 	{"describe nobody", func(w *witness) { w.describe("s") }},
 	{"describe by ARN", func(w *witness) { w.describe(*w.text("s", "v").ARN) }},
 	{"tag", func(w *witness) {
 		w.text("s", "v")
-		w.tag("s", "a", "1", "b", "2")
-		w.tag("s", "b", "3")
+		w.tag("a", "1", "b", "2")
+		w.tag("b", "3")
 		w.describe("s")
 		w.untag("s", "a", "unknown")
 		w.describe("s")
 	}},
-	{"tag nobody", func(w *witness) { w.tag("s", "a", "1"); w.untag("s", "a") }},
+	{"tag nobody", func(w *witness) { w.tag("a", "1"); w.untag("s", "a") }},
 
 	// Listing.
 	{"list nothing", func(w *witness) { w.list("all", secretsmanager.ListSecretsInput{}) }},

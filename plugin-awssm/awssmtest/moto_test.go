@@ -3,87 +3,21 @@
 package awssmtest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"os"
-	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
+
+	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest/peer"
 )
 
 // moto is another implementation of the same services, by other people: where both agree, neither is likely to be wrong. The test runs
 // one table of calls against both.
-
-// findTool returns the path of a program that a test needs. Without it the test is skipped, and fails under CI.
-func findTool(t *testing.T, path, variable, name, install string) string {
-	t.Helper()
-	if path != "" {
-		return path
-	}
-	if found, err := exec.LookPath(name); err == nil {
-		return found
-	}
-	message := fmt.Sprintf("%s is not on PATH and %s is not set; install it (%s), or set %s to its path", name, variable, install, variable)
-	if os.Getenv("CI") == "true" {
-		t.Fatal(message)
-	}
-	t.Skip(message)
-	return ""
-}
-
-// startMoto runs moto_server on a free loopback port until the test ends, and returns its URL.
-func startMoto(t *testing.T) string {
-	t.Helper()
-	path := findTool(t, os.Getenv("MOTO_SERVER"), "MOTO_SERVER", "moto_server", "pip install 'moto[server]'")
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	listener.Close()
-
-	var output bytes.Buffer
-	cmd := exec.Command(path, "-H", "127.0.0.1", "-p", port)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true"}
-	cmd.Stdout, cmd.Stderr = &output, &output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that what it starts ends with it
-	check(t, cmd.Start())
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		<-ended
-	})
-
-	url := "http://127.0.0.1:" + port
-	client := defaultCaller(t).http
-	deadline := time.After(60 * time.Second)
-	for {
-		if response, err := client.Get(url + "/moto-api/data.json"); err == nil {
-			io.Copy(io.Discard, response.Body)
-			response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return url
-			}
-		}
-		select {
-		case <-ended:
-			t.Fatalf("moto_server ended before it was ready:\n%s", output.String())
-		case <-deadline:
-			t.Fatalf("moto_server was not ready within a minute")
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
 
 // witness makes calls of one implementation and writes down what came back, without what is bound to differ: dates, ids and the ends
 // of ARNs.
@@ -110,7 +44,7 @@ func (w *witness) saw(err error, asked string, answer func() string) {
 }
 
 func TestAgainstMoto(t *testing.T) {
-	moto := startMoto(t)
+	moto := peer.Moto(t)
 	caller := defaultCaller(t)
 	if len(motoCases) < 60 {
 		t.Errorf("%d cases, want at least 60", len(motoCases))

@@ -27,8 +27,8 @@ func (w *witness) text(name, value string) *secretsmanager.CreateSecretOutput {
 	return w.create(secretsmanager.CreateSecretInput{Name: &name, SecretString: &value, ClientRequestToken: versionID("a")})
 }
 
-func (w *witness) put(id, value string, token *string, stages ...string) {
-	w.putInput(secretsmanager.PutSecretValueInput{SecretId: &id, SecretString: &value, ClientRequestToken: token, VersionStages: stages})
+func (w *witness) put(value string, token *string, stages ...string) {
+	w.putInput(secretsmanager.PutSecretValueInput{SecretId: aws.String("s"), SecretString: &value, ClientRequestToken: token, VersionStages: stages})
 }
 
 func (w *witness) putInput(in secretsmanager.PutSecretValueInput) {
@@ -55,7 +55,7 @@ func (w *witness) get(id string) { w.read(secretsmanager.GetSecretValueInput{Sec
 
 func (w *witness) read(in secretsmanager.GetSecretValueInput) {
 	out, err := w.secrets.GetSecretValue(w.t.Context(), &in)
-	asked := "get " + generalize(*in.SecretId)
+	asked := "get " + general(*in.SecretId)
 	if in.VersionId != nil {
 		asked += " version " + brief(in.VersionId)
 	}
@@ -70,7 +70,7 @@ func (w *witness) read(in secretsmanager.GetSecretValueInput) {
 
 func (w *witness) describe(id string) {
 	out, err := w.secrets.DescribeSecret(w.t.Context(), &secretsmanager.DescribeSecretInput{SecretId: &id})
-	w.saw(err, "describe "+generalize(id), func() string {
+	w.saw(err, "describe "+general(id), func() string {
 		return fmt.Sprintf("description=%s key=%s tags=%v versions=%v deleted=%v dated=%v,%v %s", deref(out.Description), deref(out.KmsKeyId),
 			tagText(out.Tags), versionText(out.VersionIdsToStages), out.DeletedDate != nil, out.CreatedDate != nil, out.LastChangedDate != nil,
 			shape(out.ARN, out.Name))
@@ -127,14 +127,14 @@ func (w *witness) delete(id string, window *int64, force *bool) {
 	w.saw(err, "delete "+id, func() string { return fmt.Sprintf("dated=%v %s", out.DeletionDate != nil, shape(out.ARN, out.Name)) })
 }
 
-func (w *witness) restore(id string) {
-	out, err := w.secrets.RestoreSecret(w.t.Context(), &secretsmanager.RestoreSecretInput{SecretId: &id})
-	w.saw(err, "restore "+id, func() string { return shape(out.ARN, out.Name) })
+func (w *witness) restore() {
+	out, err := w.secrets.RestoreSecret(w.t.Context(), &secretsmanager.RestoreSecretInput{SecretId: aws.String("s")})
+	w.saw(err, "restore s", func() string { return shape(out.ARN, out.Name) })
 }
 
-func (w *witness) tag(id string, pairs ...string) {
-	_, err := w.secrets.TagResource(w.t.Context(), &secretsmanager.TagResourceInput{SecretId: &id, Tags: tags(pairs...)})
-	w.saw(err, fmt.Sprint("tag ", id, " ", pairs), func() string { return "" })
+func (w *witness) tag(pairs ...string) {
+	_, err := w.secrets.TagResource(w.t.Context(), &secretsmanager.TagResourceInput{SecretId: aws.String("s"), Tags: tags(pairs...)})
+	w.saw(err, fmt.Sprint("tag s ", pairs), func() string { return "" })
 }
 
 func (w *witness) untag(id string, keys ...string) {
@@ -192,7 +192,7 @@ func deref(s *string) string {
 
 // shape describes a secret's name and ARN, briefly if the ARN is as it should be but for the random six characters at its end.
 func shape(arn, name *string) string {
-	if generalize(deref(arn)) == "arn:aws:secretsmanager:us-east-1:123456789012:secret:"+deref(name)+"-??????" {
+	if general(deref(arn)) == "arn:aws:secretsmanager:us-east-1:123456789012:secret:"+deref(name)+"-??????" {
 		return shortened(deref(name)) + " with ARN"
 	}
 	return shortened(deref(name)) + " " + shortened(deref(arn))
@@ -205,7 +205,7 @@ func shortened(text string) string {
 	return text
 }
 
-func generalize(id string) string {
+func general(id string) string {
 	if strings.HasPrefix(id, "arn:") && len(id) > 7 && id[len(id)-7] == '-' {
 		return id[:len(id)-6] + "??????"
 	}

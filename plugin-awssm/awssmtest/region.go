@@ -61,7 +61,7 @@ func (r *Region) DeleteSecret(name string) {
 func (r *Region) put(name string, text *string, binary []byte) string {
 	in := newValue(text, binary)
 	out, err := createSecret(r.call("CreateSecret"), &createSecretInput{value: in, Name: &name})
-	if problem, _ := err.(*apiError); problem != nil && problem.code == "ResourceExistsException" {
+	if isRefusal(err, "ResourceExistsException") {
 		out, err = putSecretValue(r.call("PutSecretValue"), &putSecretValueInput{value: in, SecretId: &name})
 	}
 	return r.must(name)(out, err).VersionId

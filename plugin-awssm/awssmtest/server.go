@@ -35,6 +35,9 @@ type Options struct {
 	TLS bool
 	// SharedRegions gives all regions one state, as if every secret were replicated at once. Default: each region has its own.
 	SharedRegions bool
+	// BatchPage is how many of the secrets that a BatchGetSecretValue names are answered on one page, with a NextToken for the
+	// others. Default: all of them.
+	BatchPage int
 	// AcceptAnyCredentials answers unsigned and wrongly signed requests as the default identity. For trying things by hand only.
 	AcceptAnyCredentials bool
 }

@@ -87,7 +87,7 @@ func createSecret(c *call, in *createSecretInput) (any, error) {
 	}
 	out := c.name(s)
 	if in.given() {
-		s.add(in.value.version(c), []string{stageCurrent})
+		s.add(in.version(c), []string{stageCurrent})
 		out.VersionId = *in.ClientRequestToken
 	}
 	c.state.insert(s)
@@ -147,7 +147,7 @@ func putSecretValue(c *call, in *putSecretValueInput) (any, error) {
 		if stages == nil {
 			stages = []string{stageCurrent}
 		}
-		put = in.value.version(c)
+		put = in.version(c)
 		s.add(put, stages)
 		s.changed = c.now
 	case !put.holds(in.SecretString, in.SecretBinary):
@@ -184,7 +184,7 @@ func updateSecret(c *call, in *updateSecretInput) (any, error) {
 		if s.version(*in.ClientRequestToken) != nil {
 			return nil, in.tokenTaken(c, s)
 		}
-		s.add(in.value.version(c), []string{stageCurrent})
+		s.add(in.version(c), []string{stageCurrent})
 		out.VersionId = *in.ClientRequestToken
 	}
 	if in.Description != nil {
