@@ -10,13 +10,18 @@ import (
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
+func writeFile(t testing.TB, path string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte("#!/bin/sh\nexit 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // executableFile makes a file that may be launched.
 func executableFile(t *testing.T, dir, name string, mode os.FileMode) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
-	if err := os.WriteFile(path, []byte("#!/bin/sh\nexit 1\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, path)
 	if err := os.Chmod(path, mode); err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"net"
+	"net/netip"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -114,8 +114,9 @@ func checkAddress(network, address, folder string) error {
 		}
 		return nil
 	case "tcp":
-		tcp, err := net.ResolveTCPAddr("tcp", address)
-		if err != nil || !tcp.IP.IsLoopback() {
+		// An address and not a name: names are looked up, which is nothing that a provider should bring about.
+		tcp, err := netip.ParseAddrPort(address)
+		if err != nil || !tcp.Addr().IsLoopback() {
 			return fmt.Errorf("%s is not a loopback address", excerpt(address))
 		}
 		return nil

@@ -4,6 +4,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -50,6 +51,9 @@ func behave(behaviour string) {
 		provider.Main(memoryDefinition)
 	case "host":
 		beHost()
+	case "noexec":
+		beNoexec()
+		return
 	}
 	animal, ok := zoo[behaviour]
 	if !ok {
@@ -205,4 +209,13 @@ func notePID(pid int) {
 		defer func() { _ = file.Close() }()
 		_, _ = fmt.Fprintln(file, pid)
 	}
+}
+
+// describe is an error with its reason and help, as a person would see it.
+func describe(err error) string {
+	var e *credential.Error
+	if !errors.As(err, &e) {
+		return fmt.Sprint(err)
+	}
+	return fmt.Sprintf("%s: %s %q", e.Reason, e.Message, e.Help)
 }
