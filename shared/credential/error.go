@@ -30,10 +30,15 @@ type Violation struct {
 	Problem string
 }
 
-// Errorf makes an error from a format. A %w keeps its operand as Cause as well as in the message.
+// Errorf makes an error from a format. A %w keeps its operand as Cause as well as in the message; of several, Cause
+// holds all.
 func Errorf(reason Reason, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
-	return &Error{Reason: reason, Message: err.Error(), Cause: errors.Unwrap(err)}
+	e := &Error{Reason: reason, Message: err.Error(), Cause: errors.Unwrap(err)}
+	if _, several := err.(interface{ Unwrap() []error }); several {
+		e.Cause = err
+	}
+	return e
 }
 
 // Error implements error: the message, and the violations if there are any.
@@ -75,14 +80,22 @@ func (e *Error) With(key, value string) *Error {
 	return e
 }
 
-// ReasonOf returns the reason of err: of the *Error in its chain, else [Internal]; empty for nil.
+// ReasonOf returns the reason of err: of the *Error in its chain, or the Reason itself that it wraps, else [Internal];
+// empty for nil.
 func ReasonOf(err error) Reason {
 	if err == nil {
 		return ""
 	}
 	var e *Error
 	if errors.As(err, &e) {
+		if e == nil { // a nil *Error in an error variable: its author meant success, and nobody can know
+			return Internal
+		}
 		return e.Reason
+	}
+	var reason Reason
+	if errors.As(err, &reason) {
+		return reason
 	}
 	return Internal
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
 
+	credentialv1 "github.com/tom-worker/credential-provider/proto/tom/credential/v1"
 	"github.com/tom-worker/credential-provider/shared/credential"
 	"github.com/tom-worker/credential-provider/shared/internal/wire"
 )
@@ -16,14 +18,21 @@ import (
 // maxMargin is the most that is taken off a caller's time so that the answer arrives in it.
 const maxMargin = time.Second
 
+// contractCalls begin with this. The others belong to gRPC and go-plugin, such as the health service, whose statuses have
+// no reason of the contract.
+var contractCalls = "/" + credentialv1.CredentialProvider_ServiceDesc.ServiceName + "/"
+
 // answer surrounds every call: it leaves time for the answer's way back, gives errors their form on the wire, and turns
 // a panic into an error, since a defect in one call must not end the process that serves the others. The panic's stack
 // goes to the log; its value, which may quote anything, goes nowhere.
 func answer(log hclog.Logger) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (response any, err error) {
+		if !strings.HasPrefix(info.FullMethod, contractCalls) {
+			return handler(ctx, request)
+		}
 		defer func() {
 			if value := recover(); value != nil {
-				log.Error("panic in a call", "call", info.FullMethod, "type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
+				logPanic(log, info.FullMethod, value)
 				response, err = nil, wire.StatusError(credential.Errorf(credential.Internal, "the provider panicked; its log has the stack"))
 			}
 		}()
@@ -35,6 +44,11 @@ func answer(log hclog.Logger) grpc.UnaryServerInterceptor {
 		}
 		return response, nil
 	}
+}
+
+// logPanic leaves out the panic's value.
+func logPanic(log hclog.Logger, call string, value any) {
+	log.Error("panic in a call", "call", call, "type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
 }
 
 // leaveTime moves the deadline forward by a second, or by a fifth of a short time, so that a provider whose backend

@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
+
+	"github.com/hashicorp/go-plugin"
 
 	"github.com/tom-worker/credential-provider/shared/internal/wire"
 )
@@ -34,32 +37,52 @@ func mutualTLS() (func() (*tls.Config, error), tls.Certificate, error) {
 //
 // With certificates of its own a provider must tell go-plugin's Serve so (TLSProvider), and Serve then leaves the line's
 // sixth field empty. Serve prints the line to os.Stdout and offers no way in between, so for as long as that takes
-// os.Stdout is a pipe of ours. Right after the line, Serve itself replaces os.Stdout by its own pipe, for good.
+// os.Stdout is a pipe of ours. Right after the line, Serve itself replaces os.Stdout by its own pipe, for good. Whatever
+// else comes out of our pipe was printed by the provider, and goes to standard error.
 //
-// The function that it returns waits for the copying to end.
-func completeHandshake(cert tls.Certificate) (func(), error) {
+// The function that it returns, to be called when Serve is done, waits for the copying to end and says whether there has
+// been a handshake.
+func completeHandshake(cert tls.Certificate) (func() bool, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("prepare the handshake: %w", err)
 	}
-	stdout := os.Stdout
+	stdout, stderr := os.Stdout, os.Stderr
 	os.Stdout = write
-	done := make(chan struct{})
+	shaken := make(chan bool, 1)
 	go func() {
-		defer close(done)
-		line, err := bufio.NewReader(read).ReadString('\n')
-		if err != nil {
-			return // Serve ended without a handshake and has logged why
+		lines := bufio.NewReader(read)
+		done := false
+		for {
+			line, err := lines.ReadString('\n')
+			completed, ok := withCertificate(line, cert)
+			switch {
+			case ok && !done:
+				_, _ = fmt.Fprintln(stdout, completed)
+				done = true
+			case line != "":
+				_, _ = fmt.Fprint(stderr, line)
+			}
+			if err != nil { // the end: the pipe's other end is closed
+				shaken <- done
+				return
+			}
 		}
-		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), "|", 7)
-		if len(fields) >= 6 && fields[5] == "" {
-			fields[5] = base64.RawStdEncoding.EncodeToString(cert.Certificate[0])
-		}
-		_, _ = fmt.Fprintln(stdout, strings.Join(fields, "|"))
 	}()
-	return func() {
+	return func() bool {
 		_ = write.Close()
-		<-done
-		_ = read.Close()
+		defer func() { _ = read.Close() }()
+		return <-shaken
 	}, nil
+}
+
+// withCertificate completes a handshake line: core version, protocol version, network, address, protocol, certificate, and
+// a seventh field for hosts that ask for one. It reports whether it is one.
+func withCertificate(line string, cert tls.Certificate) (string, bool) {
+	fields := strings.Split(strings.TrimSuffix(line, "\n"), "|")
+	if len(fields) < 6 || fields[0] != strconv.Itoa(plugin.CoreProtocolVersion) || fields[4] != string(plugin.ProtocolGRPC) || fields[5] != "" {
+		return "", false
+	}
+	fields[5] = base64.RawStdEncoding.EncodeToString(cert.Certificate[0])
+	return strings.Join(fields, "|"), true
 }

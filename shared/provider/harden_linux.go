@@ -5,15 +5,14 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
-)
 
-// EnvDebuggable is the environment variable that, set to 1, leaves core dumps and debuggers alone.
-const EnvDebuggable = "TOM_CREDENTIAL_DEBUGGABLE"
+	"github.com/tom-worker/credential-provider/shared/internal/wire"
+)
 
 // harden keeps the process's memory, which holds passwords, out of core files and from debuggers of the same user.
 func harden(log hclog.Logger) {
-	if os.Getenv(EnvDebuggable) == "1" {
-		log.Warn("core dumps and debuggers are allowed", "because", EnvDebuggable)
+	if os.Getenv(wire.EnvDebuggable) == "1" {
+		log.Warn("core dumps and debuggers are allowed", "because", wire.EnvDebuggable)
 		return
 	}
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {

@@ -4,8 +4,5 @@ package provider
 
 import "github.com/hashicorp/go-hclog"
 
-// EnvDebuggable is the environment variable that, set to 1, leaves core dumps and debuggers alone. It matters on Linux
-// only: elsewhere the provider leaves both to the system's own settings.
-const EnvDebuggable = "TOM_CREDENTIAL_DEBUGGABLE"
-
+// harden leaves core dumps and debuggers to the system's own settings.
 func harden(hclog.Logger) {}

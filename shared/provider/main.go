@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +17,8 @@ import (
 
 // Main runs the provider until its host ends it, and does not return: the process exits with 0 when it has served, and
 // with 1 when it could not start. Called by hand it explains itself; --version and --help are answered.
+//
+// On Linux it switches core dumps and debuggers off; TOM_CREDENTIAL_DEBUGGABLE=1 leaves them alone.
 func Main[S any, P Provider](definition Definition[S, P]) {
 	os.Exit(run(definition, os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -85,11 +88,10 @@ func serve[S any, P Provider](s *server[S, P]) error {
 	}
 	watchLifeline(s.log)
 	harden(s.log)
-	restore, err := completeHandshake(cert)
+	shaken, err := completeHandshake(cert)
 	if err != nil {
 		return err
 	}
-	defer restore()
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: wire.Handshake,
 		Plugins:         plugin.PluginSet{wire.PluginName: &wire.Plugin{Service: s}},
@@ -99,9 +101,10 @@ func serve[S any, P Provider](s *server[S, P]) error {
 			return grpc.NewServer(append(options, serverOptions(s.log)...)...)
 		},
 	})
-	if closer, ok := s.configured().(Closer); ok {
-		return closer.Close()
+	if !shaken() {
+		return errors.New("there was no handshake; the log line before this one says why")
 	}
+	s.close()
 	return nil
 }
 

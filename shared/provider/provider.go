@@ -48,11 +48,14 @@ type Versioner interface {
 
 // Closer is a provider that has something to release when the process ends in an orderly way.
 type Closer interface {
-	// Close releases it. No call is under way any more; the process ends within a second in any case.
+	// Close releases it. The context of a call that is still under way is cancelled, but it may not have returned yet.
+	// After a second the process ends all the same.
 	Close() error
 }
 
-// Definition is a provider program: S is its settings struct, P the type that New returns.
+// Definition is a provider program: S is its settings struct, P the type that New returns. What the provider can do is
+// read off P, not off the value behind it, since it must be known before there is one: if P is an interface type, it has
+// to include [Lister] and the like.
 type Definition[S any, P Provider] struct {
 	// Name is the provider's name, [a-z][a-z0-9_]*. The executable is called tom-credential-<Name>.
 	Name string

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -32,7 +33,10 @@ type server[S any, P Provider] struct {
 
 func newServer[S any, P Provider](definition Definition[S, P], log hclog.Logger) (*server[S, P], error) {
 	if !settingName.MatchString(definition.Name) {
-		return nil, fmt.Errorf("provider name %q: a name is made of lower-case letters, digits and underscores", definition.Name)
+		return nil, fmt.Errorf("provider name %q: a name begins with a lower-case letter and is made of lower-case letters, digits and underscores", definition.Name)
+	}
+	if definition.New == nil {
+		return nil, errors.New("the definition has no New")
 	}
 	form, err := newForm(definition.Defaults)
 	if err != nil {
@@ -85,10 +89,14 @@ func (s *server[S, P]) Configure(_ context.Context, request *credentialv1.Config
 	}
 	provider, err := s.definition.New(settings, s.log)
 	if err != nil {
-		if credential.ReasonOf(err) == credential.Internal {
+		var e *credential.Error
+		if !errors.As(err, &e) {
 			err = &credential.Error{Reason: credential.SettingsInvalid, Message: err.Error(), Cause: err}
 		}
 		return nil, err
+	}
+	if value := reflect.ValueOf(provider); !value.IsValid() || value.Kind() == reflect.Pointer && value.IsNil() {
+		return nil, credential.Errorf(credential.Internal, "New of provider %s gave neither a provider nor an error", s.definition.Name)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,6 +109,34 @@ func (s *server[S, P]) configured() Provider {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.provider
+}
+
+// closeTime is how long a provider may take to release what it holds.
+const closeTime = time.Second
+
+// close releases the provider, in bounded time and whatever it does.
+func (s *server[S, P]) close() {
+	closer, ok := s.configured().(Closer)
+	if !ok {
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if value := recover(); value != nil {
+				logPanic(s.log, "Close", value)
+			}
+		}()
+		if err := closer.Close(); err != nil {
+			s.log.Warn("the provider could not be closed", "type", fmt.Sprintf("%T", err))
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(closeTime):
+		s.log.Warn("the provider could not be closed in time", "time", closeTime.String())
+	}
 }
 
 // ability returns the provider as an Ability, or why it isn't one.
@@ -134,6 +170,7 @@ func (s *server[S, P]) Validate(ctx context.Context, request *credentialv1.Valid
 	}
 	report, err := validator.Validate(ctx, request.GetCredentialId())
 	if err != nil {
+		s.logFailure(ctx, "validate", request.GetCredentialId(), err)
 		return nil, err
 	}
 	return wire.ReportToProto(report), nil
@@ -164,8 +201,8 @@ func (s *server[S, P]) BatchGetCredentials(ctx context.Context, in *credentialv1
 	if err != nil {
 		return nil, err
 	}
-	if n := len(in.GetRequests()); n > credential.MaxBatch {
-		return nil, credential.Errorf(credential.RequestInvalid, "a batch of %d credentials is too large; ask for at most %d", n, credential.MaxBatch)
+	if n := len(in.GetRequests()); n < 1 || n > credential.MaxBatch {
+		return nil, credential.Errorf(credential.RequestInvalid, "a batch of %d credentials; ask for 1 to %d", n, credential.MaxBatch)
 	}
 	// Only what could be answered reaches the provider; where an answer belongs is kept beside it.
 	results := make([]credential.Result, len(in.GetRequests()))
@@ -181,15 +218,19 @@ func (s *server[S, P]) BatchGetCredentials(ctx context.Context, in *credentialv1
 	}
 	if len(requests) > 0 {
 		answers, err := batcher.GetBatch(ctx, requests)
-		if err != nil {
-			return nil, err
+		if err == nil && len(answers) != len(requests) {
+			err = credential.Errorf(credential.Internal, "provider %s gave %d answers to %d requests", s.definition.Name, len(answers), len(requests))
 		}
-		if len(answers) != len(requests) {
-			return nil, credential.Errorf(credential.Internal, "provider %s gave %d answers to %d requests", s.definition.Name, len(answers), len(requests))
+		if err != nil {
+			s.logFailure(ctx, "batch", "", err)
+			return nil, err
 		}
 		for i, answer := range answers {
 			if answer.Err == nil {
 				answer.Err = s.checkAnswer(requests[i], answer.Credential)
+			}
+			if answer.Err != nil {
+				s.logFailure(ctx, "read", requests[i].ID, answer.Err)
 			}
 			results[places[i]] = answer
 		}
@@ -219,13 +260,22 @@ func (s *server[S, P]) ListCredentials(ctx context.Context, in *credentialv1.Lis
 	case size == 0:
 		size = defaultPageSize
 	}
-	page, err := lister.List(ctx, min(size, maxPageSize), in.GetPageToken())
+	size = min(size, maxPageSize)
+	page, err := lister.List(ctx, size, in.GetPageToken())
+	if err == nil {
+		err = s.checkPage(page, size)
+	}
 	if err != nil {
 		s.logFailure(ctx, "list", "", err)
 		return nil, err
 	}
 	out := &credentialv1.ListCredentialsResponse{NextPageToken: page.NextToken}
 	for _, summary := range page.Credentials {
+		if err := checkID(summary.ID); err != nil {
+			// One that nobody can ask for must not hide the others.
+			s.log.Warn("left out of a listing", "because", err.Error())
+			continue
+		}
 		out.Credentials = append(out.Credentials, wire.SummaryToProto(summary))
 	}
 	return out, nil
@@ -272,7 +322,7 @@ func (s *server[S, P]) checkAnswer(request credential.Request, answer *credentia
 	case strings.ContainsAny(password.Reveal(), "\x00\r\n"):
 		return defect("the password holds NUL, CR or LF")
 	}
-	texts := []string{answer.Username, password.Reveal()}
+	texts := []string{answer.Username, password.Reveal(), answer.VersionID}
 	for key, value := range answer.Extra {
 		texts = append(texts, key, value.Reveal())
 	}
@@ -282,14 +332,29 @@ func (s *server[S, P]) checkAnswer(request credential.Request, answer *credentia
 	return nil
 }
 
+// checkPage does the same for a page of a listing.
+func (s *server[S, P]) checkPage(page credential.Page, size int) error {
+	defect := func(problem string) error {
+		return credential.Errorf(credential.Internal, "provider %s made a page that the contract forbids: %s", s.definition.Name, problem)
+	}
+	if len(page.Credentials) > size {
+		return defect(fmt.Sprintf("%d credentials where at most %d were asked for", len(page.Credentials), size))
+	}
+	if !utf8.ValidString(page.NextToken) {
+		return defect("its next token isn't valid UTF-8")
+	}
+	return nil
+}
+
 // logFailure leaves a trace of a failed call. Callers see the error itself, so it is for debugging only, unless the
-// provider itself is at fault.
+// provider itself is at fault. It logs what goes to the host and no more: nobody knows what other errors quote.
 func (s *server[S, P]) logFailure(ctx context.Context, what, id string, err error) {
-	level, reason := hclog.Debug, credential.ReasonOf(err)
-	if reason == credential.Internal {
+	e := wire.AsError(err)
+	level := hclog.Debug
+	if e.Reason == credential.Internal {
 		level = hclog.Error
 	}
-	args := []any{"credential_id", id, "reason", string(reason), "error", err.Error()}
+	args := []any{"credential_id", id, "reason", string(e.Reason), "error", e.Error()}
 	if deadline, ok := ctx.Deadline(); ok {
 		args = append(args, "time_left", time.Until(deadline).Round(time.Millisecond).String())
 	}

@@ -58,6 +58,9 @@ func Parse(text string) (*Schema, error) {
 	if len(text) > maxSchema {
 		return nil, fmt.Errorf("the settings schema has %d bytes, more than %d", len(text), maxSchema)
 	}
+	if err := inSubset([]byte(text)); err != nil {
+		return nil, err
+	}
 	var root jsonschema.Schema
 	if err := json.Unmarshal([]byte(text), &root); err != nil {
 		return nil, fmt.Errorf("the settings schema is not a JSON Schema: %w", err)
@@ -68,15 +71,20 @@ func Parse(text string) (*Schema, error) {
 	if root.Schema != "" && root.Schema != Dialect {
 		return nil, fmt.Errorf("the settings schema is in dialect %q, not %q", root.Schema, Dialect)
 	}
+	for _, name := range root.Required {
+		if root.Properties[name] == nil {
+			return nil, fmt.Errorf("setting %s is required, but there is no such setting", name)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(root.Properties)) {
 		p := root.Properties[name]
-		if p.Ref != "" || len(p.Types) > 0 || !slices.Contains([]string{"string", "boolean", "integer", "number", "array"}, p.Type) {
+		if len(p.Types) > 0 || !slices.Contains([]string{"string", "boolean", "integer", "number", "array"}, p.Type) {
 			return nil, fmt.Errorf("setting %s: its type must be string, boolean, integer, number or array of string", name)
 		}
 		if p.Type == "array" && (p.Items == nil || p.Items.Type != "string") {
 			return nil, fmt.Errorf("setting %s: the items of an array must be strings", name)
 		}
-		check, err := p.CloneSchemas().Resolve(nil)
+		check, err := p.CloneSchemas().Resolve(&jsonschema.ResolveOptions{ValidateDefaults: true})
 		if err != nil {
 			return nil, fmt.Errorf("setting %s: %w", name, err)
 		}
@@ -138,31 +146,4 @@ func (s *Schema) unknown() string {
 		return "no such setting; the provider takes none"
 	}
 	return "no such setting; there are: " + strings.Join(s.Names(), ", ")
-}
-
-// expectation says what a setting must be, for a sentence that begins with "must be".
-func expectation(p *jsonschema.Schema) string {
-	what := map[string]string{
-		"string": "a string", "boolean": "true or false", "integer": "a whole number", "number": "a number", "array": "a list of strings",
-	}[p.Type]
-	switch {
-	case p.Pattern == DurationPattern:
-		return `a duration such as "5s" or "1m30s"`
-	case p.Pattern != "":
-		return what + " that matches " + p.Pattern
-	case len(p.Enum) > 0:
-		values := make([]string, len(p.Enum))
-		for i, value := range p.Enum {
-			values[i] = fmt.Sprint(value)
-		}
-		return "one of " + strings.Join(values, ", ")
-	case p.Minimum != nil && p.Maximum != nil:
-		return fmt.Sprintf("%s from %v to %v", what, *p.Minimum, *p.Maximum)
-	case p.Minimum != nil:
-		return fmt.Sprintf("%s of at least %v", what, *p.Minimum)
-	case p.MinLength != nil && *p.MinLength > 0:
-		return what + " that isn't empty"
-	default:
-		return what
-	}
 }

@@ -33,10 +33,10 @@ func NewCertificate() (tls.Certificate, error) {
 		SerialNumber: serial,
 		Subject:      pkix.Name{CommonName: serverName},
 		DNSNames:     []string{serverName},
-		// It lives as long as the process that made it. The margins are for clocks that are set while it runs: a
-		// worker that started before its first time synchronisation must not lose its provider.
-		NotBefore:             time.Now().AddDate(-1, 0, 0),
-		NotAfter:              time.Now().AddDate(30, 0, 0),
+		// It lives as long as the process that made it, and is good at any time, since clocks are set while it runs: a
+		// worker that started in 1970, before its first time synchronisation, must not lose its provider.
+		NotBefore:             time.Unix(0, 0).UTC(),
+		NotAfter:              time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC),
 		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,

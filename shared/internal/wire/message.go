@@ -1,7 +1,7 @@
 package wire
 
 import (
-	"maps"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -20,7 +20,7 @@ func CredentialToProto(c *credential.Credential) *credentialv1.Credential {
 		VersionCreated:   timestamp(c.VersionCreated),
 		ExpireTime:       timestamp(c.ExpireTime),
 		FromReplica:      c.FromReplica,
-		BackendRequestId: c.BackendRequestID,
+		BackendRequestId: valid(c.BackendRequestID),
 	}
 	if password, ok := c.Password.Get(); ok {
 		text := password.Reveal()
@@ -88,13 +88,15 @@ func ResultToProto(r credential.Result) *credentialv1.CredentialResult {
 	if r.Err == nil && r.Credential != nil {
 		return &credentialv1.CredentialResult{Result: &credentialv1.CredentialResult_Credential{Credential: CredentialToProto(r.Credential)}}
 	}
-	e := asError(r.Err)
+	e := AsError(r.Err)
 	out := &credentialv1.CredentialError{
 		Code:     int32(e.Reason.Code()),
 		Reason:   string(e.Reason),
-		Message:  e.Error(),
-		Metadata: maps.Clone(e.Metadata),
-		Help:     e.Help,
+		Message:  clip(e.Error(), maxMessage),
+		Metadata: cleanMap(e.Metadata),
+	}
+	for _, step := range e.Help {
+		out.Help = append(out.Help, clip(step, maxMessage))
 	}
 	if e.RetryDelay > 0 {
 		out.RetryDelay = durationpb.New(e.RetryDelay)
@@ -111,14 +113,15 @@ func ResultFromProto(in *credentialv1.CredentialResult) credential.Result {
 		e := result.Error
 		reason := credential.Reason(e.GetReason())
 		if !reason.FromProvider() || int32(reason.Code()) != e.GetCode() {
-			return credential.Result{Err: misbehaved("it answered a request of a batch with reason %q and code %d, which don't belong together", reason, e.GetCode())}
+			return credential.Result{Err: misbehaved("it answered a request of a batch with reason %q and code %d, which don't belong together", clip(e.GetReason(), 64), e.GetCode())}
 		}
 		return credential.Result{Err: &credential.Error{
 			Reason:     reason,
 			Message:    e.GetMessage(),
 			Metadata:   e.GetMetadata(),
 			Help:       e.GetHelp(),
-			RetryDelay: e.GetRetryDelay().AsDuration(),
+			RetryDelay: max(0, e.GetRetryDelay().AsDuration()),
+			Cause:      causeOf(reason),
 		}}
 	default:
 		return credential.Result{Err: misbehaved("it answered a request of a batch with neither a credential nor an error")}
@@ -127,7 +130,7 @@ func ResultFromProto(in *credentialv1.CredentialResult) credential.Result {
 
 // SummaryToProto is one line of a listing on the wire.
 func SummaryToProto(s credential.Summary) *credentialv1.CredentialSummary {
-	return &credentialv1.CredentialSummary{CredentialId: s.ID, Description: s.Description, LastChanged: timestamp(s.LastChanged)}
+	return &credentialv1.CredentialSummary{CredentialId: s.ID, Description: valid(s.Description), LastChanged: timestamp(s.LastChanged)}
 }
 
 // SummaryFromProto is the reverse of [SummaryToProto].
@@ -140,10 +143,10 @@ func ReportToProto(r credential.Report) *credentialv1.ValidateResponse {
 	out := &credentialv1.ValidateResponse{BackendCredentialsExpireTime: timestamp(r.BackendCredentialsExpire)}
 	for _, check := range r.Checks {
 		out.Checks = append(out.Checks, &credentialv1.Check{
-			Name:    check.Name,
+			Name:    valid(check.Name),
 			Status:  statusToProto[check.Status],
-			Message: check.Message,
-			Remedy:  check.Remedy,
+			Message: valid(check.Message),
+			Remedy:  valid(check.Remedy),
 			Reason:  string(check.Reason),
 		})
 	}
@@ -177,6 +180,9 @@ var statusToProto = map[credential.Status]credentialv1.CheckStatus{
 	credential.StatusFailed:  credentialv1.CheckStatus_CHECK_STATUS_FAILED,
 	credential.StatusSkipped: credentialv1.CheckStatus_CHECK_STATUS_SKIPPED,
 }
+
+// valid makes a text that is for people valid UTF-8: gRPC can't send any other, and the whole answer would be lost.
+func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 func timestamp(t time.Time) *timestamppb.Timestamp {
 	if t.IsZero() {

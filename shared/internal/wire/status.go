@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -21,16 +22,17 @@ import (
 // Domain is the domain of every ErrorInfo of the contract.
 const Domain = "credential.tom"
 
-// Bounds of an error on the wire, in bytes. gRPC sends both in HTTP/2 headers, which peers bound themselves.
+// Bounds of an error on the wire, in bytes. gRPC sends both in HTTP/2 headers, the message twice and the details in
+// base64, and some of its implementations refuse headers of more than 8 KiB.
 const (
-	maxMessage = 2 << 10
+	maxMessage = 1 << 10
 	maxDetails = 4 << 10
 )
 
 // StatusError is the form of a provider's error on the wire. Errors that aren't a [*credential.Error] become
 // DEADLINE_EXCEEDED, CANCELLED or INTERNAL.
 func StatusError(err error) error {
-	e := asError(err)
+	e := AsError(err)
 	st := status.New(e.Reason.Code(), clip(e.Message, maxMessage))
 	budget := maxDetails
 	var details []protoadapt.MessageV1
@@ -44,13 +46,14 @@ func StatusError(err error) error {
 		return true
 	}
 
+	// First what programs decide by, so that no length of what is for people can push it out.
+	if e.RetryDelay > 0 {
+		add(&errdetails.RetryInfo{RetryDelay: durationpb.New(e.RetryDelay)})
+	}
 	info := &errdetails.ErrorInfo{Domain: Domain, Reason: string(e.Reason), Metadata: cleanMap(e.Metadata)}
 	if !add(info) {
 		info.Metadata = nil
 		add(info)
-	}
-	if e.RetryDelay > 0 {
-		add(&errdetails.RetryInfo{RetryDelay: durationpb.New(e.RetryDelay)})
 	}
 	if len(e.Violations) > 0 {
 		refused := &errdetails.BadRequest{}
@@ -99,7 +102,10 @@ func FromStatus(err error) error {
 	if err == nil {
 		return nil
 	}
-	st := status.Convert(err)
+	st, ok := status.FromError(err)
+	if !ok {
+		st = status.FromContextError(err)
+	}
 	if info := errorInfo(st); info != nil {
 		return fromDetails(st, info)
 	}
@@ -120,17 +126,11 @@ func fromDetails(st *status.Status, info *errdetails.ErrorInfo) error {
 	if !reason.FromProvider() || reason.Code() != st.Code() {
 		return misbehaved("it answered with reason %q and status %s, which don't belong together", clip(info.GetReason(), 64), st.Code())
 	}
-	e := &credential.Error{Reason: reason, Message: st.Message(), Metadata: info.GetMetadata()}
-	switch reason {
-	case credential.DeadlineExceeded:
-		e.Cause = context.DeadlineExceeded
-	case credential.Cancelled:
-		e.Cause = context.Canceled
-	}
+	e := &credential.Error{Reason: reason, Message: st.Message(), Metadata: info.GetMetadata(), Cause: causeOf(reason)}
 	for _, detail := range st.Details() {
 		switch d := detail.(type) {
 		case *errdetails.RetryInfo:
-			e.RetryDelay = d.GetRetryDelay().AsDuration()
+			e.RetryDelay = max(0, d.GetRetryDelay().AsDuration())
 		case *errdetails.Help:
 			for _, link := range d.GetLinks() {
 				e.Help = append(e.Help, link.GetDescription())
@@ -144,22 +144,49 @@ func fromDetails(st *status.Status, info *errdetails.ErrorInfo) error {
 	return e
 }
 
-// asError finds the contract's error in err, or says what err amounts to.
-func asError(err error) *credential.Error {
+// causeOf gives back the cause that the wire doesn't carry, so that errors.Is(err, context.DeadlineExceeded) holds.
+func causeOf(reason credential.Reason) error {
+	switch reason {
+	case credential.DeadlineExceeded:
+		return context.DeadlineExceeded
+	case credential.Cancelled:
+		return context.Canceled
+	default:
+		return nil
+	}
+}
+
+// AsError finds the contract's error in err, or says what err amounts to. Nothing of err's own text is in it, unless that
+// is a [*credential.Error]'s.
+func AsError(err error) *credential.Error {
 	var e *credential.Error
+	var reason credential.Reason
 	switch {
 	case err == nil:
 		return credential.Errorf(credential.Internal, "the provider gave neither a result nor an error")
-	case errors.As(err, &e) && e.Reason.FromProvider():
+	case errors.As(err, &e) && e == nil:
+		return credential.Errorf(credential.Internal, "the provider returned a nil *credential.Error as an error; return a plain nil")
+	case e != nil && e.Reason.FromProvider():
 		return e
+	case errors.As(err, &reason) && reason.FromProvider():
+		return credential.Errorf(reason, "the provider says no more than %s", reason)
 	case errors.Is(err, context.DeadlineExceeded):
 		return credential.Errorf(credential.DeadlineExceeded, "the time was up before the backend answered")
 	case errors.Is(err, context.Canceled):
 		return credential.Errorf(credential.Cancelled, "the call was cancelled")
 	default:
 		// The text stays here: nobody knows what it quotes.
-		return credential.Errorf(credential.Internal, "the provider failed in a way that it has no reason for (%T)", err)
+		return credential.Errorf(credential.Internal, "the provider failed in a way that it has no reason for (%s)", types(err))
 	}
+}
+
+// types names the types of err and of what it wraps, which is all that can be told of an unknown error.
+func types(err error) string {
+	var names []string
+	for ; err != nil && len(names) < 8; err = errors.Unwrap(err) {
+		names = append(names, fmt.Sprintf("%T", err))
+	}
+	return strings.Join(names, ", ")
 }
 
 func misbehaved(format string, args ...any) *credential.Error {
