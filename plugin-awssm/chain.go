@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
@@ -27,9 +28,11 @@ import (
 type chain struct {
 	settings settings
 	base     aws.Config // without credentials
+	log      hclog.Logger
 
 	instanceWorked atomic.Bool            // instance metadata has given credentials before, so that its silence is an outage
 	last           atomic.Pointer[string] // where credentials last came from
+	warned         atomic.Bool            // of credentials that end and aren't renewed
 }
 
 // source is where credentials come from, for people and for the choice of words when it fails.
@@ -66,6 +69,10 @@ func (c *chain) obtain(ctx context.Context) (aws.Credentials, error) {
 	if from.kind == sourceInstance {
 		c.instanceWorked.Store(true)
 	}
+	if isLeftToEnd(creds) && !c.warned.Swap(true) {
+		c.log.Warn("the AWS credentials are session credentials that nothing renews; when they end, reading fails until their source has new ones",
+			"source", from.named)
+	}
 	if c.settings.RoleARN == "" {
 		c.last.Store(&from.named)
 		return creds, nil
@@ -79,6 +86,9 @@ func (c *chain) obtain(ctx context.Context) (aws.Credentials, error) {
 	c.last.Store(&named)
 	return assumed, nil
 }
+
+// isLeftToEnd says whether the credentials end at a time that isn't known, so that nothing can renew them in time.
+func isLeftToEnd(creds aws.Credentials) bool { return creds.SessionToken != "" && !creds.CanExpire }
 
 // lastSource names where the credentials that were last obtained came from.
 func (c *chain) lastSource() string {
@@ -150,7 +160,7 @@ func (c *chain) load(ctx context.Context, from source, profile string) (source, 
 		config.WithRegion(c.base.Region),
 		config.WithHTTPClient(c.base.HTTPClient),
 		config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 0 }), // the keyring has its own
-		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = c.base.HTTPClient }),
+		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = direct(c.base.HTTPClient) }),
 		config.WithProcessCredentialOptions(func(o *processcreds.Options) { o.Timeout = obtainTimeout }),
 		config.WithWebIdentityRoleCredentialOptions(func(o *stscreds.WebIdentityRoleOptions) {
 			if o.RoleSessionName == "" {

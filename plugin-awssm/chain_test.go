@@ -3,303 +3,18 @@ package main
 import (
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest"
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
-
-// userKeys are keys of a user that the server knows, one user for each place a test puts keys in.
-type userKeys struct{ id, secret string }
-
-func addUser(server *awssmtest.Server, name string) userKeys {
-	k := userKeys{id: "AKIA" + strings.ToUpper(name), secret: "secret-of-" + name}
-	server.AddIdentity(k.id, k.secret, "arn:aws:iam::123456789012:user/"+name)
-	return k
-}
-
-func (k userKeys) ini() string {
-	return "aws_access_key_id = " + k.id + "\naws_secret_access_key = " + k.secret + "\n"
-}
-
-func (k userKeys) setenv(t *testing.T) {
-	t.Helper()
-	t.Setenv("AWS_ACCESS_KEY_ID", k.id)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", k.secret)
-}
-
-// json is what credential processes, container endpoints and instance metadata give. Its canary must go nowhere but to AWS.
-func sessionJSON(s awssmtest.Session, tokenKey string) string {
-	return `{"Version":1,"Code":"Success","AccessKeyId":"` + s.AccessKeyID + `","SecretAccessKey":"` + s.SecretAccessKey + `","` + tokenKey + `":"` +
-		s.SessionToken + `","Expiration":"` + time.Now().Add(time.Hour).UTC().Format(time.RFC3339) + `","RoleArn":"","Type":"AWS-HMAC"}`
-}
-
-// TestWaysIn: each source of AWS credentials, and which one wins; the server tells who signed.
-func TestWaysIn(t *testing.T) {
-	const role = "arn:aws:iam::123456789012:role/tom"
-	tests := map[string]struct {
-		prepare func(t *testing.T, server *awssmtest.Server, s *settings)
-		signer  string // how the ARN of the signer ends
-		source  string // what Validate says
-	}{
-		"environment": {
-			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) { addUser(server, "env").setenv(t) },
-			signer:  "user/env", source: "environment variables",
-		},
-		"environment with a session token": {
-			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
-				session := server.AddSession("arn:aws:sts::123456789012:assumed-role/r/session", time.Hour)
-				userKeys{session.AccessKeyID, session.SecretAccessKey}.setenv(t)
-				t.Setenv("AWS_SESSION_TOKEN", session.SessionToken)
-			},
-			signer: "assumed-role/r/session", source: "environment variables",
-		},
-		"AWS_SECURITY_TOKEN before AWS_SESSION_TOKEN": {
-			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
-				session := server.AddSession("arn:aws:sts::123456789012:assumed-role/r/session", time.Hour)
-				userKeys{session.AccessKeyID, session.SecretAccessKey}.setenv(t)
-				t.Setenv("AWS_SECURITY_TOKEN", session.SessionToken)
-				t.Setenv("AWS_SESSION_TOKEN", "old")
-			},
-			signer: "assumed-role/r/session",
-		},
-		"shared credentials file": {
-			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
-				awsFiles(t, "", "[default]\n"+addUser(server, "file").ini())
-			},
-			signer: "user/file", source: `profile "default"`,
-		},
-		"shared configuration file": {
-			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
-				awsFiles(t, "[default]\n"+addUser(server, "config").ini(), "")
-			},
-			signer: "user/config",
-		},
-		"the setting profile beats the environment": {
-			prepare: func(t *testing.T, server *awssmtest.Server, s *settings) {
-				addUser(server, "env").setenv(t)
-				awsFiles(t, "", "[lab]\n"+addUser(server, "lab").ini())
-				s.Profile = "lab"
-			},
-			signer: "user/lab", source: `profile "lab"`,
-		},
-		"the environment's keys beat AWS_PROFILE": {
-			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
-				addUser(server, "env").setenv(t)
-				awsFiles(t, "", "[lab]\n"+addUser(server, "lab").ini())
-				t.Setenv("AWS_PROFILE", "lab")
-			},
-			signer: "user/env",
-		},
-		"AWS_DEFAULT_PROFILE beats AWS_PROFILE": {
-			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
-				awsFiles(t, "", "[one]\n"+addUser(server, "one").ini()+"[two]\n"+addUser(server, "two").ini())
-				t.Setenv("AWS_DEFAULT_PROFILE", "one")
-				t.Setenv("AWS_PROFILE", "two")
-			},
-			signer: "user/one",
-		},
-		"AWS_PROFILE alone": {
-			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
-				awsFiles(t, "", "[two]\n"+addUser(server, "two").ini())
-				t.Setenv("AWS_PROFILE", "two")
-			},
-			signer: "user/two",
-		},
-		"key aliases are ignored": {
-			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
-				alias := addUser(server, "alias")
-				t.Setenv("AWS_ACCESS_KEY", alias.id)
-				t.Setenv("AWS_SECRET_KEY", alias.secret)
-				endpoint := container(t, server, "")
-				t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint)
-			},
-			signer: "assumed-role/task/session",
-		},
-		"a role of the profile": {
-			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
-				t.Setenv("AWS_ENDPOINT_URL_STS", server.URL())
-				awsFiles(t, "[default]\nrole_arn = "+role+"\nsource_profile = base\nrole_session_name = mine\n[profile base]\n"+addUser(server, "base").ini(), "")
-			},
-			signer: "assumed-role/tom/mine",
-		},
-		"web identity": {
-			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) { webIdentity(t, server, role) },
-			signer:  "assumed-role/tom/pod", source: "web identity",
-		},
-		"a role of the profile beats web identity": {
-			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
-				webIdentity(t, server, "arn:aws:iam::123456789012:role/other")
-				awsFiles(t, "[default]\nrole_arn = "+role+"\nsource_profile = base\nrole_session_name = mine\n[profile base]\n"+addUser(server, "base").ini(), "")
-			},
-			signer: "assumed-role/tom/mine",
-		},
-		"web identity beats the keys of a profile": {
-			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
-				webIdentity(t, server, role)
-				awsFiles(t, "", "[default]\n"+addUser(server, "file").ini())
-			},
-			signer: "assumed-role/tom/pod",
-		},
-		"web identity in the profile": {
-			prepare: func(t *testing.T, server *awssmtest.Server, s *settings) {
-				webIdentity(t, server, role)
-				awsFiles(t, "[profile pod]\nrole_arn = "+role+"\nrole_session_name = profiled\nweb_identity_token_file = "+os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE")+"\n", "")
-				s.Profile = "pod"
-			},
-			signer: "assumed-role/tom/profiled",
-		},
-		"credential_process": {
-			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
-				if runtime.GOOS == "windows" {
-					t.Skip("the command is one of a Unix shell")
-				}
-				session := server.AddSession("arn:aws:sts::123456789012:assumed-role/process/session", time.Hour)
-				file := filepath.Join(t.TempDir(), "credentials.json")
-				if err := os.WriteFile(file, []byte(sessionJSON(session, "SessionToken")), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				awsFiles(t, "[default]\ncredential_process = cat "+file+"\n", "")
-			},
-			signer: "assumed-role/process/session",
-		},
-		"container": {
-			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
-				t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", container(t, server, ""))
-			},
-			signer: "assumed-role/task/session", source: "container",
-		},
-		"container with a token file": {
-			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
-				token := filepath.Join(t.TempDir(), "token")
-				if err := os.WriteFile(token, []byte("the-token"), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				t.Setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token)
-				t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", container(t, server, "the-token"))
-			},
-			signer: "assumed-role/task/session",
-		},
-		"instance metadata": {
-			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) { instance(t, server) },
-			signer:  "assumed-role/machine/session", source: "instance metadata",
-		},
-		"a profile without credentials falls through": {
-			prepare: func(t *testing.T, server *awssmtest.Server, s *settings) {
-				instance(t, server)
-				awsFiles(t, "[profile lab]\noutput = json\n", "")
-				s.Profile = "lab"
-			},
-			signer: "assumed-role/machine/session",
-		},
-		"role_arn on top of the environment": {
-			prepare: func(t *testing.T, server *awssmtest.Server, s *settings) {
-				t.Setenv("AWS_ENDPOINT_URL_STS", server.URL())
-				addUser(server, "env").setenv(t)
-				s.RoleARN, s.ExternalID, s.RoleSessionName = role, "ext-1", "worker-7"
-			},
-			signer: "assumed-role/tom/worker-7", source: "role " + role + ", assumed with environment variables",
-		},
-		"role_arn on top of instance metadata": {
-			prepare: func(t *testing.T, server *awssmtest.Server, s *settings) {
-				t.Setenv("AWS_ENDPOINT_URL", server.URL())
-				instance(t, server)
-				s.RoleARN, s.RoleSessionName = role, "worker-7"
-			},
-			signer: "assumed-role/tom/worker-7", source: "instance metadata",
-		},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			server := awssmtest.StartTest(t, awssmtest.Options{})
-			server.PutSecret("tom/credentials/lab", labSecret)
-			awsFiles(t, "", "")
-			s := atServer(server)
-			test.prepare(t, server, &s)
-			p, _ := open(t, s)
-			if _, err := get(t, p, "lab"); err != nil {
-				t.Fatal(err)
-			}
-			for _, call := range server.Calls() {
-				if call.Operation == "GetSecretValue" && !strings.HasSuffix(call.Identity, test.signer) {
-					t.Errorf("signed by %s, want %s", call.Identity, test.signer)
-				}
-				if call.Operation == "AssumeRole" && s.ExternalID != call.ExternalID {
-					t.Errorf("external id %q, want %q", call.ExternalID, s.ExternalID)
-				}
-			}
-			wantContains(t, p.connected().chain.lastSource(), test.source)
-		})
-	}
-}
-
-func webIdentity(t *testing.T, server *awssmtest.Server, role string) {
-	t.Helper()
-	token := filepath.Join(t.TempDir(), "token")
-	// A JSON web token's form is all that the server looks at.
-	if err := os.WriteFile(token, []byte("eyJhbGciOiJub25lIn0.eyJzdWIiOiJwb2QifQ.c2ln"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("AWS_ENDPOINT_URL_STS", server.URL())
-	t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", token)
-	t.Setenv("AWS_ROLE_ARN", role)
-	t.Setenv("AWS_ROLE_SESSION_NAME", "pod")
-}
-
-// container serves credentials as ECS and EKS do, and wants the token if there is one.
-func container(t *testing.T, server *awssmtest.Server, token string) string {
-	t.Helper()
-	session := server.AddSession("arn:aws:sts::123456789012:assumed-role/task/session", time.Hour)
-	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != token {
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		_, _ = w.Write([]byte(sessionJSON(session, "Token")))
-	}))
-	t.Cleanup(endpoint.Close)
-	return endpoint.URL + "/creds"
-}
-
-// instance serves instance metadata, version 2, and points the SDK at it.
-func instance(t *testing.T, server *awssmtest.Server) {
-	t.Helper()
-	session := server.AddSession("arn:aws:sts::123456789012:assumed-role/machine/session", time.Hour)
-	metadata := http.NewServeMux()
-	metadata.HandleFunc("PUT /latest/api/token", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "300")
-		_, _ = w.Write([]byte("metadata-token"))
-	})
-	get := func(path, body string) {
-		metadata.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
-			if r.Header.Get("X-Aws-Ec2-Metadata-Token") != "metadata-token" {
-				w.WriteHeader(http.StatusUnauthorized)
-				return
-			}
-			_, _ = w.Write([]byte(body))
-		})
-	}
-	get("/latest/meta-data/iam/security-credentials/{$}", "machine")
-	get("/latest/meta-data/iam/security-credentials/machine", sessionJSON(session, "Token"))
-	get("/latest/dynamic/instance-identity/document", `{"region":"us-east-1"}`)
-	endpoint := httptest.NewServer(metadata)
-	t.Cleanup(endpoint.Close)
-	useMetadata(t, endpoint.URL)
-}
-
-func useMetadata(t *testing.T, url string) {
-	t.Helper()
-	t.Setenv("AWS_EC2_METADATA_DISABLED", "false")
-	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)
-}
 
 // TestNoWayIn: what is said when there are no AWS credentials, or half of them.
 func TestNoWayIn(t *testing.T) {
@@ -486,7 +201,7 @@ func TestSilentMetadata(t *testing.T) {
 		begin := time.Now()
 		for range 3 {
 			_, err := get(t, p, "lab")
-			wantReason(t, err, credential.BackendMisconfigured)
+			_ = wantReason(t, err, credential.BackendMisconfigured)
 		}
 		if took := time.Since(begin); took > 1500*time.Millisecond {
 			t.Errorf("three calls took %s, want about a second", took)
@@ -542,5 +257,73 @@ func TestRoleOnInstanceUnreachable(t *testing.T) {
 	wantContains(t, e.Message, s.RoleARN, "refused")
 	if e.Metadata["stage"] != stageCredentials {
 		t.Errorf("metadata = %q", e.Metadata)
+	}
+}
+
+// TestWarnsOfSessions: session credentials that nothing renews are warned about, once, also if a role is assumed with them.
+func TestWarnsOfSessions(t *testing.T) {
+	for name, test := range map[string]struct {
+		role    string
+		prepare func(t *testing.T, session awssmtest.Session)
+		lines   int
+	}{
+		"environment": {
+			prepare: func(t *testing.T, session awssmtest.Session) {
+				userKeys{session.AccessKeyID, session.SecretAccessKey}.setenv(t)
+				t.Setenv("AWS_SESSION_TOKEN", session.SessionToken)
+			},
+			lines: 1,
+		},
+		"environment with its end": {
+			prepare: func(t *testing.T, session awssmtest.Session) {
+				userKeys{session.AccessKeyID, session.SecretAccessKey}.setenv(t)
+				t.Setenv("AWS_SESSION_TOKEN", session.SessionToken)
+				t.Setenv("AWS_CREDENTIAL_EXPIRATION", time.Now().Add(time.Hour).Format(time.RFC3339))
+			},
+		},
+		"profile": {
+			prepare: func(t *testing.T, session awssmtest.Session) { awsFiles(t, "", credentialsFile(session)) },
+			lines:   1,
+		},
+		"profile with a role on top": {
+			role:    "arn:aws:iam::123456789012:role/tom",
+			prepare: func(t *testing.T, session awssmtest.Session) { awsFiles(t, "", credentialsFile(session)) },
+			lines:   1,
+		},
+		"lasting keys": {
+			prepare: func(t *testing.T, _ awssmtest.Session) { useKeys(t) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := awssmtest.StartTest(t, awssmtest.Options{})
+			server.PutSecret("tom/credentials/lab", labSecret)
+			awsFiles(t, "", "")
+			t.Setenv("AWS_ENDPOINT_URL_STS", server.URL())
+			test.prepare(t, server.AddSession("arn:aws:iam::123456789012:user/tom", time.Hour))
+			s := atServer(server)
+			s.RoleARN = test.role
+			p, log := open(t, s)
+			for range 3 {
+				if _, err := get(t, p, "lab"); err != nil {
+					t.Fatal(err)
+				}
+				held, _ := p.connected().keys.current()
+				p.connected().keys.drop(held)
+			}
+			if n := strings.Count(log.String(), "nothing renews"); n != test.lines {
+				t.Errorf("%d warnings, want %d: %s", n, test.lines, log)
+			}
+		})
+	}
+}
+
+// TestDirect: neither a container's credentials nor instance metadata are asked for through a proxy.
+func TestDirect(t *testing.T) {
+	client := awshttp.NewBuildableClient()
+	if client.GetTransport().Proxy == nil {
+		t.Fatal("the SDK's client has no proxy to leave out")
+	}
+	if direct(client).(*awshttp.BuildableClient).GetTransport().Proxy != nil {
+		t.Error("a proxy")
 	}
 }

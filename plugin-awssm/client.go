@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -75,7 +76,7 @@ func commonOptions(settings) []func(*config.LoadOptions) error {
 
 // connect makes the clients for the regions; base has a region.
 func connect(s settings, base aws.Config, regionFrom string, log hclog.Logger) *connection {
-	finder := &chain{settings: s, base: base}
+	finder := &chain{settings: s, base: base, log: log}
 	c := &connection{
 		regions: []string{base.Region},
 		from:    regionFrom,
@@ -122,7 +123,18 @@ func checkFIPS(s settings, base aws.Config) error {
 // instanceMetadata is the client for EC2 instance metadata. One attempt, since most machines where nothing else is found
 // have no metadata either: that costs a second and not five.
 func instanceMetadata(base aws.Config) *imds.Client {
+	base.HTTPClient = direct(base.HTTPClient)
 	return imds.NewFromConfig(base, func(o *imds.Options) { o.Retryer = aws.NopRetryer{} })
+}
+
+// direct is the client without the proxy of the environment: what a machine or a container tells about itself is asked on
+// the spot, and a proxy has no business with the keys in the answer.
+func direct(client aws.HTTPClient) aws.HTTPClient {
+	buildable, ok := client.(*awshttp.BuildableClient)
+	if !ok {
+		return client
+	}
+	return buildable.WithTransportOptions(func(t *http.Transport) { t.Proxy = nil })
 }
 
 // regionTimeout bounds the question which region this instance is in.

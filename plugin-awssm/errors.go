@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
@@ -25,6 +28,7 @@ const (
 // The actions that policies allow or deny.
 const (
 	actionGet      = "secretsmanager:GetSecretValue"
+	actionBatch    = "secretsmanager:BatchGetSecretValue"
 	actionList     = "secretsmanager:ListSecrets"
 	actionIdentity = "sts:GetCallerIdentity"
 	actionDecrypt  = "kms:Decrypt"
@@ -59,8 +63,11 @@ func (a attempt) subject() string {
 // failure says what the SDK's error amounts to. Texts of the SDK and of AWS are read, but not repeated: they may quote what a
 // proxy, an endpoint or a credential process has sent.
 func (a attempt) failure(ctx context.Context, err error) *credential.Error {
-	requestID := requestIDOf(err)
-	e := a.classify(ctx, err)
+	return a.describe(a.classify(ctx, err), requestIDOf(err))
+}
+
+// describe adds to an error what it is about.
+func (a attempt) describe(e *credential.Error, requestID string) *credential.Error {
 	if len(e.Help) == 0 && e.Reason.Transient() {
 		e.Help = []string{"try again; https://health.aws.amazon.com shows whether AWS has trouble in the region"}
 	}
@@ -74,11 +81,8 @@ func (a attempt) failure(ctx context.Context, err error) *credential.Error {
 func (a attempt) classify(ctx context.Context, err error) *credential.Error {
 	var ours *credential.Error // from the keyring
 	if errors.As(err, &ours) {
-		copied := *ours
-		copied.Metadata = nil
-		for key, value := range ours.Metadata {
-			copied.With(key, value)
-		}
+		copied := *ours // one attempt to obtain credentials may fail several calls, each with metadata of its own
+		copied.Metadata = maps.Clone(ours.Metadata)
 		return &copied
 	}
 	var api smithy.APIError
@@ -111,7 +115,7 @@ func (a attempt) refusal(api smithy.APIError, err error) *credential.Error {
 	switch status := statusOf(err); {
 	case throttled[code], status == http.StatusTooManyRequests:
 		return a.throttled(err)
-	case code == "InternalService", code == "InternalFailure", code == "ServiceUnavailable", code == "RequestTimeout", status >= 500:
+	case code == "InternalServiceError", code == "InternalFailure", code == "ServiceUnavailable", code == "RequestTimeout", status >= 500:
 		e := unavailable(stageRead, "AWS fails (%s)", safeCode(api))
 		e.RetryDelay = retryAfter(err, 0)
 		return e
@@ -292,7 +296,17 @@ func requestIDOf(err error) string {
 	if !errors.As(err, &response) {
 		return ""
 	}
-	id := response.ServiceRequestID()
+	return plainID(response.ServiceRequestID())
+}
+
+// requestIDIn is the request id of an answer.
+func requestIDIn(metadata middleware.Metadata) string {
+	id, _ := awsmiddleware.GetRequestIDMetadata(metadata)
+	return plainID(id)
+}
+
+// plainID is a request id as far as it looks like one.
+func plainID(id string) string {
 	if len(id) > 64 || !plainWord.MatchString(id) {
 		return ""
 	}

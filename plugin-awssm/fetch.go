@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/tom-worker/credential-provider/shared/credential"
@@ -30,81 +29,139 @@ func (p *awsProvider) Get(ctx context.Context, request credential.Request) (*cre
 	if err != nil {
 		return nil, err
 	}
-	var failures []*credential.Error
-	for i, region := range c.regions {
-		found, err := p.read(ctx, c, region, len(c.regions)-i, name, request)
-		if err == nil {
-			if i > 0 {
-				p.log.Warn("a credential was read from a failover region", "credential_id", request.ID, "region", region)
-				found.FromReplica, found.MaxCacheAge = true, aws.Duration(replicaAge)
-			}
-			return found, nil
-		}
-		failures = append(failures, err)
-		if i == 0 && !failsOver(err) || ctx.Err() != nil {
-			break
-		}
-	}
-	return nil, conclusion(failures)
+	one := &read{request: request, name: name}
+	p.throughRegions(ctx, c, []*read{one}, func(ctx context.Context, region string, _ []*read) { p.readOne(ctx, c, region, one) })
+	return one.found, one.conclusion()
 }
 
-// failsOver says whether another region may do better: not if AWS has answered, and not if the trouble is with the AWS
-// credentials, which are the same everywhere.
-func failsOver(e *credential.Error) bool {
-	return e.Reason.Transient() && e.Metadata["stage"] != stageCredentials
+// read is one credential on its way: which one, and what the regions asked so far have said.
+type read struct {
+	request  credential.Request
+	name     string                 // the secret's
+	found    *credential.Credential // nil until a region gave it
+	failures []*credential.Error    // one for each region that didn't
 }
 
-// conclusion is the error of a read that failed in every region that was tried. A "no" from any but the first one is
-// nothing definite: a region may lack a secret that the first one has.
-func conclusion(failures []*credential.Error) error {
-	if len(failures) == 1 {
-		return failures[0]
+// settle takes a region's answer.
+func (r *read) settle(found *credential.Credential, failure *credential.Error) {
+	if failure != nil {
+		r.failures = append(r.failures, failure)
+		return
 	}
-	texts := make([]string, len(failures))
-	for i, failure := range failures {
+	r.found = found
+}
+
+// decided says whether no further region is to be asked: not once there is a credential, nor after a definite answer of the
+// first region, nor if the trouble is with the AWS credentials, which are the same everywhere.
+func (r *read) decided() bool {
+	if r.found != nil {
+		return true
+	}
+	first := r.failures[0]
+	return !first.Reason.Transient() || first.Metadata["stage"] == stageCredentials
+}
+
+// conclusion is the error of a read that failed in every region that was tried; nil for one that didn't. A "no" from any but
+// the first region is nothing definite: a region may lack a secret that the first one has.
+func (r *read) conclusion() error {
+	switch {
+	case r.found != nil:
+		return nil
+	case len(r.failures) == 1:
+		return r.failures[0]
+	}
+	texts := make([]string, len(r.failures))
+	for i, failure := range r.failures {
 		texts[i] = failure.Message
 	}
-	e := unavailable(stageRead, "%s", strings.Join(texts, "; then ")).With("region", failures[0].Metadata["region"])
-	e.Help, e.RetryDelay = failures[0].Help, failures[0].RetryDelay
+	first := r.failures[0]
+	e := unavailable(stageRead, "%s", strings.Join(texts, "; then ")).With("region", first.Metadata["region"])
+	e.Help, e.RetryDelay = first.Help, first.RetryDelay
 	return e
 }
 
-// read reads the secret from one region. The time that is left is shared with the regions still to be tried, so that one
-// that doesn't answer leaves time for the next.
-func (p *awsProvider) read(ctx context.Context, c *connection, region string, regionsLeft int, name string, request credential.Request) (*credential.Credential, *credential.Error) {
-	if deadline, ok := ctx.Deadline(); ok && regionsLeft > 1 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(regionsLeft))
-		defer cancel()
+// throughRegions has the reads made in the first region, and those that it leaves undecided in the next ones. The time that
+// is left is shared with the regions still to be tried, so that one that doesn't answer leaves time for the next. readAll
+// settles each read that it is given, once.
+func (p *awsProvider) throughRegions(ctx context.Context, c *connection, reads []*read, readAll func(ctx context.Context, region string, reads []*read)) {
+	for i, region := range c.regions {
+		part, cancel := shareOfTime(ctx, len(c.regions)-i)
+		readAll(part, region, reads)
+		cancel()
+		var undecided []*read
+		for _, r := range reads {
+			if i > 0 && r.found != nil {
+				p.log.Warn("a credential was read from a failover region", "credential_id", r.request.ID, "region", region)
+				r.found.FromReplica, r.found.MaxCacheAge = true, aws.Duration(replicaAge)
+			}
+			if !r.decided() {
+				undecided = append(undecided, r)
+			}
+		}
+		if reads = undecided; len(reads) == 0 || ctx.Err() != nil {
+			return
+		}
 	}
-	tried := attempt{action: actionGet, name: name, region: region, settings: p.settings}
-	input := &secretsmanager.GetSecretValueInput{SecretId: aws.String(name)}
+}
+
+// shareOfTime gives one of several regions its part of the time that is left.
+func shareOfTime(ctx context.Context, regions int) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok || regions == 1 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/time.Duration(regions))
+}
+
+// attemptAt is the reading of one secret in a region, for the words of its failure.
+func (p *awsProvider) attemptAt(region string, r *read) attempt {
+	tried := attempt{action: actionGet, name: r.name, region: region, settings: p.settings}
 	switch {
-	case request.VersionID != "":
-		tried.version = fmt.Sprintf("version id %q", request.VersionID)
-		input.VersionId = aws.String(request.VersionID)
-	case request.VersionLabel != "":
-		tried.version = fmt.Sprintf("version label %q", request.VersionLabel)
-		input.VersionStage = aws.String(request.VersionLabel)
+	case r.request.VersionID != "":
+		tried.version = fmt.Sprintf("version id %q", r.request.VersionID)
+	case r.request.VersionLabel != "":
+		tried.version = fmt.Sprintf("version label %q", r.request.VersionLabel)
+	}
+	return tried
+}
+
+// readOne reads one secret from one region, by a call of its own.
+func (p *awsProvider) readOne(ctx context.Context, c *connection, region string, r *read) {
+	tried := p.attemptAt(region, r)
+	if e := tried.checkVersion(r.request); e != nil {
+		r.settle(nil, e)
+		return
+	}
+	input := &secretsmanager.GetSecretValueInput{SecretId: aws.String(r.name)}
+	switch {
+	case r.request.VersionID != "":
+		input.VersionId = aws.String(r.request.VersionID)
+	case r.request.VersionLabel != "":
+		input.VersionStage = aws.String(r.request.VersionLabel)
 	default:
 		input.VersionStage = aws.String(currentLabel)
 	}
-	if e := tried.checkVersion(request); e != nil {
-		return nil, e
-	}
 	out, err := getSecretValue(ctx, c, region, input)
 	if err != nil {
-		return nil, tried.failure(ctx, err)
+		r.settle(nil, tried.failure(ctx, err))
+		return
 	}
-	return tried.credential(out, request.ID)
+	r.settle(tried.credential(out, r.request.ID))
 }
 
-// getSecretValue asks once more with new AWS credentials if those at hand have expired.
+// getSecretValue reads a secret's value from one region.
 func getSecretValue(ctx context.Context, c *connection, region string, input *secretsmanager.GetSecretValueInput) (*secretsmanager.GetSecretValueOutput, error) {
-	used, _ := c.keys.current()
-	out, err := c.secrets[region].GetSecretValue(ctx, input)
-	if err != nil && isExpired(err) && c.keys.drop(used) {
+	return renewing(c, func() (*secretsmanager.GetSecretValueOutput, error) {
 		return c.secrets[region].GetSecretValue(ctx, input)
+	})
+}
+
+// renewing asks once more with new AWS credentials if those at hand have expired.
+func renewing[Output any](c *connection, ask func() (Output, error)) (Output, error) {
+	used, _ := c.keys.current()
+	out, err := ask()
+	if err != nil && isExpired(err) && c.keys.drop(used) {
+		return ask()
 	}
 	return out, err
 }
@@ -142,7 +199,7 @@ func (a attempt) checkVersion(request credential.Request) *credential.Error {
 
 // credential makes a credential of what AWS has answered.
 func (a attempt) credential(out *secretsmanager.GetSecretValueOutput, id string) (*credential.Credential, *credential.Error) {
-	requestID, _ := awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
+	requestID := requestIDIn(out.ResultMetadata)
 	fail := func(e *credential.Error) *credential.Error {
 		e.Message = a.subject() + ": " + e.Message
 		if requestID != "" {

@@ -65,7 +65,7 @@ func TestGetVersions(t *testing.T) {
 			test.request.ID = "lab"
 			found, err := p.Get(within(t, 10*time.Second), test.request)
 			if test.reason != "" {
-				wantReason(t, err, test.reason)
+				_ = wantReason(t, err, test.reason)
 				return
 			}
 			if err != nil {
@@ -78,7 +78,7 @@ func TestGetVersions(t *testing.T) {
 	}
 	t.Run("of no secret", func(t *testing.T) {
 		_, err := p.Get(within(t, 10*time.Second), credential.Request{ID: "none", VersionLabel: "AWSPREVIOUS"})
-		wantReason(t, err, credential.CredentialNotFound)
+		_ = wantReason(t, err, credential.CredentialNotFound)
 	})
 }
 
@@ -286,13 +286,13 @@ func TestGetDeadline(t *testing.T) {
 	server.Inject(awssmtest.Fault{Stall: true})
 	t.Run("up", func(t *testing.T) {
 		_, err := p.Get(within(t, 200*time.Millisecond), credential.Request{ID: "lab"})
-		wantReason(t, err, credential.DeadlineExceeded)
+		_ = wantReason(t, err, credential.DeadlineExceeded)
 	})
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(100*time.Millisecond, cancel)
 		_, err := p.Get(ctx, credential.Request{ID: "lab"})
-		wantReason(t, err, credential.Cancelled)
+		_ = wantReason(t, err, credential.Cancelled)
 	})
 }
 
@@ -333,7 +333,7 @@ func TestGetExpiredTokenRenews(t *testing.T) {
 	server.ExpireSessions()
 	before := server.Count("GetSecretValue")
 	_, err := get(t, p, "lab")
-	wantReason(t, err, credential.BackendUnauthenticated)
+	_ = wantReason(t, err, credential.BackendUnauthenticated)
 	if calls := server.Count("GetSecretValue") - before; calls != 1 {
 		t.Errorf("%d calls within 30 s of the last renewal, want 1", calls)
 	}
@@ -388,7 +388,7 @@ func TestFailover(t *testing.T) {
 		server, p := begin(t)
 		server.In("us-west-2").PutSecret("tom/credentials/lab", labSecret)
 		_, err := get(t, p, "lab")
-		wantReason(t, err, credential.CredentialNotFound)
+		_ = wantReason(t, err, credential.CredentialNotFound)
 	})
 	t.Run("another says no", func(t *testing.T) {
 		server, p := begin(t)

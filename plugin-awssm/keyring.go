@@ -16,6 +16,9 @@ import (
 const (
 	// obtainTimeout bounds one attempt to obtain AWS credentials, all its requests together.
 	obtainTimeout = 5 * time.Second
+	// flightPatience is how long an attempt is waited for before another one is made beside it: the first may hang on a
+	// connection that will never answer, while a new one would.
+	flightPatience = 1500 * time.Millisecond
 	// renewAhead is how long before they expire credentials are renewed, at the latest; a random part of as much again is
 	// added, so that many workers don't all renew at once.
 	renewAhead = 30 * time.Second
@@ -29,9 +32,9 @@ const (
 // keyring holds the AWS credentials that sign requests, and renews them.
 //
 // It stands in for the SDK's CredentialsCache, which lets a stalled renewal hold every later call until that one renewal
-// gives up, and fails calls that credentials still valid could serve. Here one renewal at a time runs in the background with
-// a deadline of its own, a caller waits for it only if there is nothing valid at hand and only as long as its own deadline
-// allows, and credentials are used until they really expire.
+// gives up, and fails calls that credentials still valid could serve. Here renewals run in the background with a deadline of
+// their own, a caller waits for one only if there is nothing valid at hand and only as long as its own deadline allows, a
+// renewal that hangs gets another one beside it, and credentials are used until they really expire.
 //
 // Its methods may be called concurrently.
 type keyring struct {
@@ -46,43 +49,67 @@ type keyring struct {
 
 	mu        sync.Mutex
 	held      aws.Credentials // no keys: none yet, or dropped
+	heldFrom  time.Time       // when the renewal that brought them began
 	renewFrom time.Time       // when to renew what is held
 	dropped   time.Time       // when drop last did something
-	flight    *obtaining      // the renewal under way, or nil
+	flight    *obtaining      // the latest renewal under way, or nil
+	landed    chan struct{}   // closed and replaced when any renewal has brought credentials
 }
 
 // obtaining is one attempt to obtain credentials. The results are set before done is closed.
 type obtaining struct {
+	began time.Time
 	done  chan struct{}
-	creds aws.Credentials
 	err   error
 }
 
 func newKeyring(obtain func(context.Context) (aws.Credentials, error), log hclog.Logger) *keyring {
 	life, end := context.WithCancel(context.Background())
-	return &keyring{obtain: obtain, log: log, now: time.Now, life: life, end: end}
+	return &keyring{obtain: obtain, log: log, now: time.Now, life: life, end: end, landed: make(chan struct{})}
 }
 
 // Retrieve implements aws.CredentialsProvider.
 func (k *keyring) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	k.mu.Lock()
-	now := k.now()
-	held, valid := k.held, k.valid(now)
-	flight := k.flight
-	if flight == nil && (!valid || !now.Before(k.renewFrom)) {
-		flight = k.takeOff()
+	held, flight, landed := k.ready()
+	for latest := flight; latest != nil; {
+		patience := time.NewTimer(flightPatience - k.now().Sub(latest.began))
+		select {
+		case <-landed:
+		case <-flight.done:
+			if flight.err != nil {
+				return aws.Credentials{}, flight.err
+			}
+		case <-patience.C:
+			held, latest, _ = k.ready() // another attempt; if the first one fails, that still is this caller's answer
+			continue
+		case <-ctx.Done():
+			return aws.Credentials{}, waitedInVain(ctx)
+		}
+		// Also if they have expired by this machine's clock: AWS decides, and the clock may be wrong.
+		if held, _ = k.current(); held.HasKeys() {
+			return held, nil
+		}
+		held, flight, landed = k.ready()
+		latest = flight
 	}
-	k.mu.Unlock()
+	return held, nil
+}
 
-	if valid {
-		return held, nil
+// ready returns valid credentials, or the renewal to wait for. It starts one where that is due.
+func (k *keyring) ready() (held aws.Credentials, wait *obtaining, landed <-chan struct{}) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.now()
+	if k.valid(now) {
+		if k.flight == nil && !now.Before(k.renewFrom) {
+			k.takeOff(now)
+		}
+		return k.held, nil, nil
 	}
-	select {
-	case <-flight.done:
-		return flight.creds, flight.err
-	case <-ctx.Done():
-		return aws.Credentials{}, waitedInVain(ctx)
+	if k.flight == nil || now.Sub(k.flight.began) >= flightPatience {
+		k.takeOff(now)
 	}
+	return aws.Credentials{}, k.flight, k.landed
 }
 
 // valid says whether what is held may sign requests. The mutex is held.
@@ -92,36 +119,42 @@ func (k *keyring) valid(now time.Time) bool {
 }
 
 // takeOff starts a renewal. The mutex is held.
-func (k *keyring) takeOff() *obtaining {
-	flight := &obtaining{done: make(chan struct{})}
+func (k *keyring) takeOff(now time.Time) {
+	flight := &obtaining{began: now, done: make(chan struct{})}
 	k.flight = flight
 	k.renewal.Go(func() {
 		ctx, cancel := context.WithTimeout(k.life, obtainTimeout)
 		defer cancel()
-		flight.creds, flight.err = k.obtain(ctx)
-		k.land(flight)
+		creds, err := k.obtain(ctx)
+		k.land(flight, creds, err)
 	})
-	return flight
 }
 
 // land takes what a renewal brought.
-func (k *keyring) land(flight *obtaining) {
+func (k *keyring) land(flight *obtaining, creds aws.Credentials, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	defer close(flight.done)
-	k.flight = nil
+	if k.flight == flight {
+		k.flight = nil
+	}
 	now := k.now()
-	if flight.err != nil {
+	if err != nil {
+		flight.err = err
 		if k.valid(now) {
 			k.log.Warn("the AWS credentials could not be renewed; those at hand are used until they expire",
-				"expire", k.held.Expires, "reason", string(credential.ReasonOf(flight.err)), "error", flight.err.Error())
+				"expire", k.held.Expires, "reason", string(credential.ReasonOf(err)), "error", err.Error())
 			k.renewFrom = now.Add(renewAgain)
 		}
 		return
 	}
-	// Also if they have expired by this machine's clock: AWS decides, and the clock may be wrong.
-	k.held = flight.creds
-	k.renewFrom = renewTime(flight.creds, now)
+	if flight.began.Before(k.heldFrom) {
+		return // a renewal that began later was quicker
+	}
+	k.held, k.heldFrom = creds, flight.began
+	k.renewFrom = renewTime(creds, now)
+	close(k.landed)
+	k.landed = make(chan struct{})
 }
 
 // renewTime is when credentials should be renewed: ahead of their end, but not in the first half of the time they have left.

@@ -118,7 +118,7 @@ func TestKeyringFailedRenewal(t *testing.T) {
 		}
 		time.Sleep(21 * time.Second)
 		_, err := k.Retrieve(t.Context())
-		wantReason(t, err, credential.BackendUnavailable)
+		_ = wantReason(t, err, credential.BackendUnavailable)
 		m.set(nil, false)
 		if _, err := k.Retrieve(t.Context()); err != nil {
 			t.Errorf("after the outage: %v", err)
@@ -132,29 +132,103 @@ func TestKeyringStall(t *testing.T) {
 		k := ring(t, m)
 		m.set(nil, true)
 		begin := time.Now()
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), flightPatience*3/2)
 		defer cancel()
 		_, err := k.Retrieve(ctx)
 		e := wantReason(t, err, credential.DeadlineExceeded)
-		if e.Metadata["stage"] != stageCredentials || time.Since(begin) != 2*time.Second {
+		if e.Metadata["stage"] != stageCredentials || time.Since(begin) != flightPatience*3/2 {
 			t.Errorf("after %s: %v", time.Since(begin), e.Metadata)
 		}
 		m.set(nil, false)
-		_, err = k.Retrieve(t.Context()) // waits for the attempt that is stuck, but no longer than that may take
-		wantReason(t, err, credential.BackendUnavailable)
-		if waited := time.Since(begin); waited != obtainTimeout {
-			t.Errorf("the stuck attempt ended after %s, want %s", waited, obtainTimeout)
+		wantKey(t, k, "C") // beside the two that are stuck
+		if waited := time.Since(begin); waited != 2*flightPatience {
+			t.Errorf("the third attempt answered after %s, want %s", waited, 2*flightPatience)
 		}
-		wantKey(t, k, "B")
+		time.Sleep(obtainTimeout) // those two fail now, which changes nothing
+		synctest.Wait()
+
+		wantKey(t, k, "C")
 
 		m.set(nil, true)
 		time.Sleep(time.Hour - 20*time.Second)
 		begin = time.Now()
 		for range 5 {
-			wantKey(t, k, "B")
+			wantKey(t, k, "C")
 		}
 		if time.Since(begin) != 0 {
 			t.Errorf("a stalled renewal held calls for %s", time.Since(begin))
+		}
+	})
+}
+
+// TestKeyringSlowFailure: a failure that takes longer than the patience is the caller's all the same.
+func TestKeyringSlowFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKeyring(func(ctx context.Context) (aws.Credentials, error) {
+			select {
+			case <-time.After(2 * flightPatience):
+			case <-ctx.Done():
+			}
+			return aws.Credentials{}, unavailable(stageCredentials, "slow")
+		}, hclog.NewNullLogger())
+		t.Cleanup(k.close)
+		begin := time.Now()
+		_, err := k.Retrieve(t.Context())
+		_ = wantReason(t, err, credential.BackendUnavailable)
+		if took := time.Since(begin); took != 2*flightPatience {
+			t.Errorf("took %s, want %s", took, 2*flightPatience)
+		}
+	})
+}
+
+// TestKeyringStallEnds: callers that have waited since before the stall ended get the first credentials that arrive, and what
+// arrives late doesn't replace them.
+func TestKeyringStallEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &mint{lifetime: time.Hour}
+		release := make(chan struct{})
+		var calls atomic.Int64
+		k := newKeyring(func(ctx context.Context) (aws.Credentials, error) {
+			if n := calls.Add(1); n == 1 {
+				<-release // the first one hangs until late, and then succeeds
+				return m.obtain(ctx)
+			}
+			creds, err := m.obtain(ctx)
+			creds.AccessKeyID = "second"
+			return creds, err
+		}, hclog.NewNullLogger())
+		t.Cleanup(k.close)
+		begin := time.Now()
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() { wantKey(t, k, "second") })
+		}
+		all.Wait()
+		if waited := time.Since(begin); waited != flightPatience {
+			t.Errorf("waited %s, want %s", waited, flightPatience)
+		}
+		if n := calls.Load(); n != 2 {
+			t.Errorf("%d attempts, want 2", n)
+		}
+		close(release)
+		synctest.Wait()
+		wantKey(t, k, "second")
+	})
+}
+
+// TestKeyringShorterLife: credentials that end sooner than those before them are taken all the same.
+func TestKeyringShorterLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &mint{lifetime: time.Minute}
+		k := ring(t, m)
+		wantKey(t, k, "A")
+		m.lifetime = time.Second
+		time.Sleep(31 * time.Second)
+		wantKey(t, k, "A")
+		synctest.Wait()
+		wantKey(t, k, "B")
+		if n := m.calls.Load(); n != 2 {
+			t.Errorf("%d attempts, want 2", n)
 		}
 	})
 }

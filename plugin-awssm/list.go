@@ -38,11 +38,7 @@ func (p *awsProvider) List(ctx context.Context, pageSize int, pageToken string) 
 		input.NextToken = aws.String(token)
 	}
 	tried := attempt{action: actionList, name: p.settings.SecretPrefix, region: scope.region, settings: p.settings}
-	used, _ := c.keys.current()
-	out, err := c.first().ListSecrets(ctx, input)
-	if err != nil && isExpired(err) && c.keys.drop(used) {
-		out, err = c.first().ListSecrets(ctx, input)
-	}
+	out, err := renewing(c, func() (*secretsmanager.ListSecretsOutput, error) { return c.first().ListSecrets(ctx, input) })
 	if err != nil {
 		return credential.Page{}, tried.failure(ctx, err)
 	}

@@ -113,7 +113,7 @@ func TestListTokens(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			_, err := test.provider.List(t.Context(), 1, test.token)
-			wantReason(t, err, credential.PageTokenInvalid)
+			_ = wantReason(t, err, credential.PageTokenInvalid)
 		})
 	}
 }
@@ -134,6 +134,6 @@ func TestListFailures(t *testing.T) {
 		fault := server.Inject(awssmtest.Fault{Operation: "ListSecrets", Body: "<html>"})
 		defer fault.Remove()
 		_, err := p.List(t.Context(), 10, "")
-		wantReason(t, err, credential.BackendMisconfigured)
+		_ = wantReason(t, err, credential.BackendMisconfigured)
 	})
 }

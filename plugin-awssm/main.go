@@ -1,8 +1,8 @@
 // Program tom-credential-aws_secrets_manager is the credential provider for AWS Secrets Manager: it reads device
 // credentials that are stored as JSON objects under a common prefix of secret names.
 //
-// A call goes through the files in this order: name.go (credential id to secret name), fetch.go or list.go (the calls to
-// AWS, region by region), client.go (AWS configuration and clients), keyring.go and chain.go (the AWS credentials that sign
+// A call goes through the files in this order: name.go (credential id to secret name), fetch.go, batch.go or list.go (the
+// calls to AWS, region by region), client.go (AWS configuration and clients), keyring.go and chain.go (the AWS credentials that sign
 // the calls), parse.go (the secret's JSON), errors.go and transport.go (what AWS or the network refused). validate.go tries
 // all of it and reports.
 package main

@@ -11,6 +11,9 @@ import (
 // maxSecretName is the most characters that a secret's name may have, prefix included.
 const maxSecretName = 512
 
+// nameCharacters are those that a secret's name may have.
+const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_+=.@-"
+
 // nameCharset says which characters AWS allows in a secret's name.
 const nameCharset = "allowed are ASCII letters, digits and / _ + = . @ -"
 
@@ -39,9 +42,7 @@ func secretName(prefix, id string) (string, error) {
 
 // firstForbidden finds the first character that a secret's name can't have.
 func firstForbidden(name string) (rune, bool) {
-	i := strings.IndexFunc(name, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("/_+=.@-", r))
-	})
+	i := strings.IndexFunc(name, func(r rune) bool { return !strings.ContainsRune(nameCharacters, r) })
 	if i < 0 {
 		return 0, false
 	}

@@ -130,12 +130,10 @@ func readObject(secret []byte) ([]member, error) {
 	if _, err := decoder.ReadToken(); err != nil {
 		return nil, err
 	}
-	switch _, err := decoder.ReadToken(); {
-	case err == io.EOF:
-		return members, nil
-	default:
+	if _, err := decoder.ReadToken(); err != io.EOF {
 		return nil, errTrailing
 	}
+	return members, nil
 }
 
 var (

@@ -16,6 +16,10 @@ type awsProvider struct {
 	settings settings
 	log      hclog.Logger
 
+	batching batching // whether AWS takes batches
+	batches  gate     // calls for batches that are under way
+	singles  gate     // single calls for batches that are under way
+
 	connecting chan struct{} // holds one token: whoever takes it may make the connection
 	mu         sync.RWMutex
 	connection *connection // nil until it could be made
@@ -32,7 +36,14 @@ func newProvider(s settings, log hclog.Logger) (*awsProvider, error) {
 	}
 	warnOfAmbiguity(s, log)
 	forgetAliases()
-	p := &awsProvider{settings: s, log: log, connecting: make(chan struct{}, 1)}
+	p := &awsProvider{
+		settings:   s,
+		log:        log,
+		batching:   batching{now: time.Now},
+		batches:    make(gate, batchesInFlight),
+		singles:    make(gate, singlesInFlight),
+		connecting: make(chan struct{}, 1),
+	}
 	p.connecting <- struct{}{}
 
 	base, err := loadBase(s)
@@ -50,11 +61,11 @@ func newProvider(s settings, log hclog.Logger) (*awsProvider, error) {
 	return p, nil
 }
 
-// ReadsVersions marks that Get honours version ids and labels.
+// ReadsVersions marks that Get and GetBatch honour version ids and labels.
 func (p *awsProvider) ReadsVersions() {}
 
 // Close ends what runs in the background.
-func (p *awsProvider) Close() error {
+func (p *awsProvider) Close() error { //nolint:unparam // provider.Closer has the error
 	if c := p.connected(); c != nil {
 		c.keys.close()
 	}

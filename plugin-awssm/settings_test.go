@@ -113,7 +113,7 @@ func TestFIPS(t *testing.T) {
 		s := s
 		s.EndpointURL = "http://127.0.0.1:1"
 		_, err := newProvider(s, hclog.NewNullLogger())
-		wantReason(t, err, credential.SettingsInvalid)
+		_ = wantReason(t, err, credential.SettingsInvalid)
 	})
 }
 

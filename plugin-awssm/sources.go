@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -86,6 +87,13 @@ func (c *chain) classify(ctx context.Context, from source, err error) *credentia
 		e.Help = append(e.Help[:0:0], "check AWS_ENDPOINT_URL_STS, AWS_CA_BUNDLE and the proxy (HTTPS_PROXY, NO_PROXY)")
 		return e.With("stage", stageCredentials)
 	}
+	var garbled *smithy.DeserializationError
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return unavailable(stageCredentials, "its answer was cut short")
+	case errors.As(err, &garbled):
+		return misconfigured("what answers isn't AWS").WithHelp("check AWS_ENDPOINT_URL_STS and the proxy (HTTPS_PROXY, NO_PROXY)")
+	}
 	if ctx.Err() != nil || isTimeout(err) {
 		return unavailable(stageCredentials, "it doesn't answer in time").
 			WithHelp("check routes, firewalls and the proxy; a subnet without internet access needs a VPC endpoint for sts")
@@ -119,7 +127,7 @@ func (c *chain) refusal(api smithy.APIError, err error) *credential.Error {
 	case "InvalidIdentityToken", "IDPRejectedClaim":
 		return unauthenticated("the web identity token is refused (%s)", code).
 			WithHelp("check the role's trust policy, and the token file that AWS_WEB_IDENTITY_TOKEN_FILE names")
-	case "Unauthorized", "InvalidGrant":
+	case "Unauthorized", "InvalidGrant": //nolint:misspell // AWS's own word
 		return unauthenticated("the SSO session has ended").WithHelp("%s", c.signIn())
 	}
 	if e := authentication(code, api.ErrorMessage()); e != nil {

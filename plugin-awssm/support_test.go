@@ -22,7 +22,11 @@ import (
 // canary is the password of every secret in these tests; no error, help, check or log line may hold it.
 const canary = "canary-7f3e9a41"
 
+// userHome is the home folder of whoever runs the tests, for tools that they start; testHome is that of the tests.
+var userHome, testHome string
+
 func TestMain(m *testing.M) {
+	userHome, _ = os.UserHomeDir()
 	for _, entry := range os.Environ() {
 		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "AWS_") {
 			os.Unsetenv(name)
@@ -32,6 +36,7 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
+	testHome = home
 	os.Setenv("HOME", home)
 	os.Setenv("USERPROFILE", home)
 	os.Setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -168,6 +173,7 @@ func get(t *testing.T, p *awsProvider, id string) (*credential.Credential, error
 	return p.Get(within(t, 20*time.Second), credential.Request{ID: id})
 }
 
+// eventually waits for something that other goroutines or processes bring about.
 func eventually(t *testing.T, what string, happened func() bool) {
 	t.Helper()
 	ctx := within(t, 10*time.Second)
@@ -175,7 +181,7 @@ func eventually(t *testing.T, what string, happened func() bool) {
 		select {
 		case <-ctx.Done():
 			t.Fatalf("%s: did not happen in 10 s", what)
-		case <-time.After(time.Millisecond):
+		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }

@@ -38,7 +38,7 @@ const (
 
 // Validate tries what reading needs. None of the checks needs more permissions than reading does; where AWS denies a check
 // that reading can do without, that is a warning.
-func (p *awsProvider) Validate(ctx context.Context, id string) (credential.Report, error) {
+func (p *awsProvider) Validate(ctx context.Context, id string) (credential.Report, error) { //nolint:unparam // provider.Validator has the error
 	c, err := p.connect(ctx)
 	if err != nil {
 		return p.unconfigured(err, id), nil
@@ -118,7 +118,7 @@ func (v *validation) credentials(ctx context.Context) credential.Check {
 	switch {
 	case held.CanExpire:
 		return passed(checkCredentials, "from %s; they expire at %s", from, held.Expires.UTC().Format(time.RFC3339))
-	case held.SessionToken != "":
+	case isLeftToEnd(held):
 		return credential.Check{
 			Name: checkCredentials, Status: credential.StatusWarning, Reason: credential.BackendUnauthenticated,
 			Message: fmt.Sprintf("from %s; they are session credentials, which end at a time that isn't known and aren't renewed", from),
