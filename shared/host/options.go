@@ -49,4 +49,7 @@ type Setting struct {
 	Text bool
 	// Origin says where it was found, for error messages: "tom_worker_config.yaml:7", "environment variable X".
 	Origin string
+	// Offered says that it is the host's own, for any provider that has a setting of this name: one that hasn't doesn't
+	// get it.
+	Offered bool
 }

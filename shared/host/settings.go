@@ -49,6 +49,9 @@ func (m Metadata) resolve(settings Settings) (map[string]any, error) {
 			continue
 		}
 		info, known := m.schema.Property(name)
+		if !known && setting.Offered {
+			continue
+		}
 		if !known {
 			refuse(name, "no such setting%s", m.suggest(name))
 			continue

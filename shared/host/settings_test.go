@@ -29,6 +29,7 @@ func TestSettingsReachTheProvider(t *testing.T) {
 		{"a list as JSON", Settings{"names": text(`["a,b"]`)}, "|full||0|5s|[a,b]|false"},
 		{"an empty text is unset", Settings{"prefix": text(""), "wait": text(""), "tries": text("")}, "|full||0|5s|[]|false"},
 		{"except where it means something", Settings{"empty": text("")}, "|||0|5s|[]|false"},
+		{"offered to whom it may concern", Settings{"prefix": {Value: "p", Offered: true}, "colour": {Value: "x", Offered: true}}, "p|full||0|5s|[]|false"},
 		{"a secret from a file", Settings{"token_file": text(secret)}, "|full|from a file|0|5s|[]|false"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
