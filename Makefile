@@ -12,7 +12,7 @@ RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env 
 # Tests and demonstrations never ask for instance metadata.
 export AWS_EC2_METADATA_DISABLED := true
 
-PROVIDERS := bin/plugins/tom-credential-aws_secrets_manager
+PROVIDERS := bin/plugins/tom-credential-aws_secrets_manager bin/plugins/tom-credential-yaml
 
 .DEFAULT_GOAL := help
 .PHONY: help build test soak fuzz demo lint fmt generate image clean
@@ -24,6 +24,7 @@ build: ## build bin/host-example and bin/plugins/*
 	@mkdir -p bin/plugins
 	$(BUILD) -o bin/host-example ./host-example
 	$(BUILD) -o bin/plugins/tom-credential-aws_secrets_manager ./plugin-awssm
+	$(BUILD) -o bin/plugins/tom-credential-yaml ./host-example/providers/yaml
 	@# A host refuses providers that group or others may write to, whatever the umask.
 	@chmod 0755 bin/host-example $(PROVIDERS)
 

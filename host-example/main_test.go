@@ -11,38 +11,45 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// pluginDir holds the real AWS provider, built once, for all tests.
-var pluginDir string
+// pluginDir holds the real AWS provider, exampleDir the providers in folder providers; built once, for all tests.
+var pluginDir, exampleDir string
 
 func TestMain(m *testing.M) {
 	// In a script the test binary is host-example itself, as a process of its own.
-	testscript.Main(providerBuilt{m}, map[string]func(){
+	testscript.Main(providersBuilt{m}, map[string]func(){
 		program: func() { os.Exit(mainStatus()) },
 	})
 }
 
-// providerBuilt builds the provider before the tests, in the process that runs them.
-type providerBuilt struct{ m *testing.M }
+// providersBuilt builds the providers before the tests, in the process that runs them.
+type providersBuilt struct{ m *testing.M }
 
-func (p providerBuilt) Run() int {
+func (p providersBuilt) Run() int {
 	dir, err := os.MkdirTemp("", "host-example-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	pluginDir = dir
-	path := filepath.Join(dir, "tom-credential-aws_secrets_manager")
+	pluginDir, exampleDir = filepath.Join(dir, "plugins"), filepath.Join(dir, "examples")
+	for _, provider := range []struct{ source, path string }{
+		{"../plugin-awssm", filepath.Join(pluginDir, "tom-credential-aws_secrets_manager")},
+		{"./providers/yaml", filepath.Join(exampleDir, "tom-credential-yaml")},
+	} {
+		if err := build(provider.source, provider.path); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return p.m.Run()
+}
+
+func build(source, path string) error {
 	if runtime.GOOS == "windows" {
 		path += ".exe"
 	}
-	if output, err := exec.Command("go", "build", "-o", path, "../plugin-awssm").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build the provider: %v\n%s", err, output)
-		return 1
+	if output, err := exec.Command("go", "build", "-o", path, source).CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", source, err, output)
 	}
-	if err := os.Chmod(path, 0o755); err != nil { // whatever the umask
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return p.m.Run()
+	return os.Chmod(path, 0o755) // whatever the umask
 }

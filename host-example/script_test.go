@@ -33,8 +33,8 @@ import (
 //	checksum VARIABLE FILE    set a variable to the SHA-256 of a file
 //	gone                      no process of a provider from the session's folder is left (Linux)
 //
-// and the variables PLUGINS (the folder with the provider), BACKEND (the Secrets Manager's URL) and NOWHERE (a URL at which
-// nothing listens).
+// and the variables PLUGINS (the folder with the AWS provider), EXAMPLES (the folder with the providers that stand for third
+// parties'), BACKEND (the Secrets Manager's URL) and NOWHERE (a URL at which nothing listens).
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -78,6 +78,7 @@ func setup(env *testscript.Env) error {
 
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("PLUGINS", pluginDir)
+	env.Setenv("EXAMPLES", exampleDir)
 	env.Setenv("BACKEND", backend.URL())
 	env.Setenv("NOWHERE", closed.URL)
 	for _, variable := range backend.Env() {

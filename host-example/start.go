@@ -41,6 +41,7 @@ func (c *cli) start(ctx context.Context, file string) (*worker, error) {
 	options.Settings, misplaced = w.config.ProviderSettings(names(w.dirs()))
 	w.warnings = append(w.warnings, misplaced...)
 
+	w.offerProjectRoot(options.Settings)
 	provider, err := host.Start(ctx, options)
 	if err != nil {
 		return w, w.refused(err)
@@ -51,6 +52,16 @@ func (c *cli) start(ctx context.Context, file string) (*worker, error) {
 	}
 	w.provider = provider
 	return w, nil
+}
+
+// offerProjectRoot hands the worker's project_root to a provider that has a setting of this name and no value for it: the
+// relative paths in a Tom worker's settings start there.
+func (w *worker) offerProjectRoot(settings host.Settings) {
+	const name = "project_root"
+	if own := settings[name].Value; w.config.ProjectRoot == "" || own != nil && own != "" {
+		return
+	}
+	settings[name] = host.Setting{Value: w.config.ProjectRoot, Origin: w.config.Place(name).String(), Offered: true}
 }
 
 // launch is start for commands that show nothing but their result: warnings go to the log.

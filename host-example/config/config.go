@@ -51,6 +51,9 @@ type Config struct {
 	LogFormat string `koanf:"log_format"`
 	// Concurrency is how many jobs run at a time, 1 or more. Default 10.
 	Concurrency int `koanf:"concurrency"`
+	// ProjectRoot is the folder that a Tom worker's relative paths start from; empty: the working folder. This worker has no
+	// such paths itself: it is for providers that have a setting of this name.
+	ProjectRoot string `koanf:"project_root"`
 
 	// File is the YAML file that was read; empty if there was none.
 	File string `koanf:"-"`

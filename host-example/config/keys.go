@@ -30,6 +30,7 @@ var keys = []key{
 	{"log_level", "info"},
 	{"log_format", "text"},
 	{"concurrency", "10"},
+	{"project_root", ""},
 }
 
 func ownKey(name string) (key, bool) {
@@ -53,7 +54,7 @@ const pluginPrefix = "plugin_"
 
 // foreign says whether a key is of the rest of a Tom worker, which reads the same file.
 func foreign(key string) bool {
-	return key == "project_root" || strings.HasPrefix(key, "redis_") || strings.HasPrefix(key, "cache_")
+	return strings.HasPrefix(key, "redis_") || strings.HasPrefix(key, "cache_")
 }
 
 // known says whether a key means something to this worker or to another reader of the file.
@@ -66,7 +67,7 @@ func known(key string) bool {
 
 // unknownKey says what is wrong with a key that isn't known, with a suggestion if there is one.
 func unknownKey(key string) (text string, suggested bool) {
-	names := []string{"project_root", "redis_host", "redis_port"}
+	names := []string{"redis_host", "redis_port"}
 	for _, key := range keys {
 		names = append(names, key.name)
 	}
