@@ -43,6 +43,9 @@ func ExampleOptional() {
 
 // read stands for a host's Provider.Get.
 func read(_ context.Context, request credential.Request) (*credential.Credential, error) {
+	if request.ID == "core" {
+		return &credential.Credential{ID: request.ID, Username: "admin"}, nil
+	}
 	return nil, credential.Errorf(credential.CredentialNotFound, "there is no credential %q", request.ID).
 		WithHelp("create it, or ask for another one")
 }

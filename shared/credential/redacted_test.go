@@ -43,7 +43,7 @@ func leak(text string) string {
 			"plain":   strings.ToLower(part),
 			"hex":     hex.EncodeToString([]byte(part)),
 			"spaced":  fmt.Sprintf("% x", part),
-			"decimal": strings.Trim(fmt.Sprint([]byte(part)), "[]"),
+			"decimal": strings.Trim(fmt.Sprint([]byte(part)), "[]"), //nolint:staticcheck // the bytes' numbers are wanted
 			"go":      strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", []byte(part)), "[]byte{"), "}"),
 			"0x":      fmt.Sprintf("% #x", part),
 		}
@@ -148,7 +148,8 @@ func values() map[string]any {
 
 func TestFmtNeverShowsASecret(t *testing.T) {
 	verbs := "vTtbcdoOqxXUeEfFgGspw!zk"
-	tooMany, starWidth, badIndex := "x", "%*d", "%[5]v" // variables, since the compiler's checks refuse them as constants
+	formats := []string{"x", "%*d", "%[5]v"} // not constants: checks refuse them as formats
+	tooMany, starWidth, badIndex := formats[0], formats[1], formats[2]
 	flags := []string{"", "+", "#", "-", " ", "0", "+#", "# ", "+-0# ", "#+08.3", "3", "-40", ".2", "10.5", "08", "[1]", "+.1"}
 	for name, value := range values() {
 		for _, verb := range verbs {
