@@ -1,0 +1,5 @@
+//go:build !linux
+
+package provider
+
+func hardness() string { return "left to the system" }
