@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"errors"
+	"unicode/utf8"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -15,6 +16,9 @@ import (
 // Get reads one credential. ctx bounds it, and Options.CallTimeout if that is nearer; both cover all attempts. If the
 // process dies meanwhile, the call is repeated with the next one.
 func (p *Provider) Get(ctx context.Context, request credential.Request) (*credential.Credential, error) {
+	if err := sendable(request); err != nil {
+		return nil, err
+	}
 	var response *credentialv1.GetCredentialResponse
 	err := p.call(ctx, func(ctx context.Context, provider credentialv1.CredentialProviderClient) (err error) {
 		response, err = provider.GetCredential(ctx, wire.RequestToProto(request))
@@ -32,8 +36,14 @@ func (p *Provider) GetBatch(ctx context.Context, requests []credential.Request) 
 	if err := p.need(credential.CapabilityBatch); err != nil {
 		return nil, err
 	}
+	if len(requests) == 0 {
+		return nil, nil
+	}
 	message := &credentialv1.BatchGetCredentialsRequest{}
 	for _, request := range requests {
+		if err := sendable(request); err != nil {
+			return nil, err
+		}
 		message.Requests = append(message.Requests, wire.RequestToProto(request))
 	}
 	var response *credentialv1.BatchGetCredentialsResponse
@@ -94,6 +104,16 @@ func (p *Provider) Validate(ctx context.Context, id string) (credential.Report, 
 		return credential.Report{}, err
 	}
 	return wire.ReportFromProto(response), nil
+}
+
+// sendable refuses what gRPC can't encode: it would look like the provider's defect.
+func sendable(request credential.Request) error {
+	for _, text := range []string{request.ID, request.VersionID, request.VersionLabel} {
+		if !utf8.ValidString(text) {
+			return credential.Errorf(credential.CredentialIDInvalid, "%+q is not valid UTF-8", text).With("problem", "not UTF-8")
+		}
+	}
+	return nil
 }
 
 // need refuses locally what the provider doesn't advertise.

@@ -153,3 +153,13 @@ func TestProvidersLogLines(t *testing.T) {
 		t.Error("the provider logs debug lines although the host's level is info")
 	}
 }
+
+func TestWhatCannotBeSent(t *testing.T) {
+	p := start(t, memoryOptions(t))
+	if _, err := p.Get(t.Context(), credential.Request{ID: "a\xff"}); !errors.Is(err, credential.CredentialIDInvalid) {
+		t.Errorf("an id that isn't UTF-8: %v", err)
+	}
+	if _, err := p.Get(t.Context(), credential.Request{ID: ""}); !errors.Is(err, credential.CredentialIDInvalid) {
+		t.Errorf("an empty id: %v", err)
+	}
+}

@@ -3,12 +3,14 @@ package provider
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 
 	credentialv1 "github.com/tom-worker/credential-provider/proto/tom/credential/v1"
 	"github.com/tom-worker/credential-provider/shared/credential"
@@ -30,9 +32,10 @@ func answer(log hclog.Logger) grpc.UnaryServerInterceptor {
 		if !strings.HasPrefix(info.FullMethod, contractCalls) {
 			return handler(ctx, request)
 		}
+		ctx = traced(ctx, log)
 		defer func() {
 			if value := recover(); value != nil {
-				logPanic(log, info.FullMethod, value)
+				logPanic(hclog.FromContext(ctx), info.FullMethod, value)
 				response, err = nil, wire.StatusError(credential.Errorf(credential.Internal, "the provider panicked; its log has the stack"))
 			}
 		}()
@@ -45,6 +48,19 @@ func answer(log hclog.Logger) grpc.UnaryServerInterceptor {
 		return response, nil
 	}
 }
+
+// traced puts the call's logger into the context, where hclog.FromContext finds it. If the host sent a traceparent (W3C
+// Trace Context), its lines carry the trace's id.
+func traced(ctx context.Context, log hclog.Logger) context.Context {
+	if sent, _ := metadata.FromIncomingContext(ctx); len(sent["traceparent"]) == 1 {
+		if id := traceParent.FindStringSubmatch(sent["traceparent"][0]); id != nil {
+			log = log.With("trace_id", id[1])
+		}
+	}
+	return hclog.WithContext(ctx, log)
+}
+
+var traceParent = regexp.MustCompile(`^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}`)
 
 // logPanic leaves out the panic's value.
 func logPanic(log hclog.Logger, call string, value any) {

@@ -9,7 +9,8 @@ import (
 )
 
 // Provider reads credentials from a backend. Its methods are called concurrently. ctx carries the caller's deadline, and
-// a method returns before it, or soon after ctx is cancelled.
+// a method returns before it, or soon after ctx is cancelled. hclog.FromContext(ctx) is the call's logger: its lines carry
+// the host's trace id, if there is one.
 type Provider interface {
 	// Get reads one credential: the id asked for, byte for byte as stored, never from a cache. The request has an id
 	// of 1 to 512 bytes of UTF-8, and a version only if the provider is a [Versioner].

@@ -358,5 +358,5 @@ func (s *server[S, P]) logFailure(ctx context.Context, what, id string, err erro
 	if deadline, ok := ctx.Deadline(); ok {
 		args = append(args, "time_left", time.Until(deadline).Round(time.Millisecond).String())
 	}
-	s.log.Log(level, what+" failed", args...)
+	hclog.FromContext(ctx).Log(level, what+" failed", args...)
 }

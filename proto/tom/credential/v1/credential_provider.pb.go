@@ -556,8 +556,8 @@ func (x *Check) GetReason() string {
 
 type GetCredentialRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which credential: not empty, at most 512 characters. What else is allowed is the backend's affair. An id that no
-	// credential could have is CREDENTIAL_ID_INVALID, without asking the backend.
+	// Which credential: 1 to 512 bytes of UTF-8 without control characters. What else is allowed is the backend's affair. An
+	// id that no credential could have is CREDENTIAL_ID_INVALID, without asking the backend.
 	CredentialId string `protobuf:"bytes,1,opt,name=credential_id,json=credentialId,proto3" json:"credential_id,omitempty"`
 	// Which version of it; the current one if neither is set. Without the capability VERSION, setting either is
 	// UNSUPPORTED.
@@ -828,7 +828,7 @@ func (x *Credential) GetBackendRequestId() string {
 
 type BatchGetCredentialsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 to 100 requests. The same one twice gets the same answer twice.
+	// 1 to 100 requests; others are REQUEST_INVALID. The same one twice gets the same answer twice.
 	Requests      []*GetCredentialRequest `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
