@@ -136,8 +136,8 @@ func TestNumbersInTheContractAreThoseOfTheCode(t *testing.T) {
 	text := contract(t)
 	for pattern, want := range map[string]int{
 		`More than (\d+) requests:`: credential.MaxBatch,
-		`// 1 to (\d+) requests\.`:  credential.MaxBatch,
-		`not empty, at most (\d+)`:  credential.MaxIDLength,
+		`// 1 to (\d+) requests;`:   credential.MaxBatch,
+		`1 to (\d+) bytes of UTF-8`: credential.MaxIDLength,
 	} {
 		match := regexp.MustCompile(pattern).FindStringSubmatch(text)
 		if match == nil || match[1] != strconv.Itoa(want) {

@@ -1,0 +1,133 @@
+package conformance
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/tom-worker/credential-provider/shared/credential"
+)
+
+// Fixtures say what the backend holds. Only Credentials and Missing are needed; each of the others allows more checks.
+//
+// As YAML:
+//
+//	credentials:
+//	  lab_creds: {username: admin, password: canary-4711, extra: {enable_password: canary-4712}}
+//	missing: [nobody]
+//	malformed: {broken: [canary-4713]}
+//	invalid_ids: ["../x"]
+//	slow: [stalled]
+//	versions:
+//	  - {credential_id: lab_creds, version_label: AWSPREVIOUS, username: admin, password: canary-4714}
+//	backend_gone:
+//	  settings: {endpoint_url: "http://127.0.0.1:9"}
+//	environment: {AWS_REGION: us-east-1}
+type Fixtures struct {
+	// Credentials are some that exist, by id. With several, batches and pages are checked better.
+	Credentials map[string]Credential `yaml:"credentials"`
+	// Missing are ids that could exist and don't.
+	Missing []string `yaml:"missing"`
+	// Malformed are ids of which something exists that isn't a credential, each with the secrets in it.
+	Malformed map[string][]string `yaml:"malformed"`
+	// InvalidIDs are ids that no credential of the backend could have, beyond those that the contract itself forbids.
+	InvalidIDs []string `yaml:"invalid_ids"`
+	// Slow are ids of which the backend takes more than ten seconds to say anything.
+	Slow []string `yaml:"slow"`
+	// Versions are versions other than the current ones, for a provider with the capability VERSION.
+	Versions []Version `yaml:"versions"`
+	// BackendGone says how to start the provider so that it finds no backend.
+	BackendGone *Variation `yaml:"backend_gone"`
+	// Environment is added to the provider's environment in every launch.
+	Environment map[string]string `yaml:"environment"`
+}
+
+// Credential is what a credential must read as.
+type Credential struct {
+	Username string `yaml:"username"`
+	// Password is nil for a credential that has none: see [Text].
+	Password *string `yaml:"password"`
+	// Extra is all of its further fields; nil leaves them unchecked.
+	Extra map[string]string `yaml:"extra"`
+}
+
+// Version is one version of a credential, named by id or by label.
+type Version struct {
+	CredentialID string `yaml:"credential_id"`
+	VersionID    string `yaml:"version_id"`
+	VersionLabel string `yaml:"version_label"`
+	Credential   `yaml:",inline"`
+}
+
+// Variation is a different way to start the provider: settings and environment variables that replace others.
+type Variation struct {
+	Settings    map[string]any    `yaml:"settings"`
+	Environment map[string]string `yaml:"environment"`
+}
+
+// Text is a password in a fixture.
+func Text(password string) *string { return &password }
+
+// ParseFixtures reads fixtures from YAML. Unknown keys are errors.
+func ParseFixtures(text []byte) (Fixtures, error) {
+	var fixtures Fixtures
+	if err := decode(text, &fixtures); err != nil {
+		return Fixtures{}, fmt.Errorf("fixtures: %w", err)
+	}
+	if err := fixtures.check(); err != nil {
+		return Fixtures{}, err
+	}
+	return fixtures, nil
+}
+
+// ParseSettings reads settings from YAML: a mapping of the provider's settings, without the prefix that they have in a
+// worker's file.
+func ParseSettings(text []byte) (map[string]any, error) {
+	settings := map[string]any{}
+	if err := decode(text, &settings); err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	for name, value := range settings {
+		if _, date := value.(time.Time); date {
+			return nil, fmt.Errorf("settings: %s is a date in YAML; put it in quotes", name)
+		}
+	}
+	return settings, nil
+}
+
+// quotedValue is where the YAML library's errors quote what they found.
+var quotedValue = regexp.MustCompile("`[^`]*`")
+
+func decode(text []byte, into any) error {
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(into); err != nil && !errors.Is(err, io.EOF) {
+		return errors.New(quotedValue.ReplaceAllString(err.Error(), "a value"))
+	}
+	return nil
+}
+
+func (f Fixtures) check() error {
+	if len(f.Credentials) == 0 || len(f.Missing) == 0 {
+		return errors.New("fixtures: credentials and missing must each have at least one id")
+	}
+	for id, c := range f.Credentials {
+		if c.Username == "" {
+			return fmt.Errorf("fixtures: credential %q has no username", id)
+		}
+		if c.Password == nil && c.Extra[credential.PrivateKeyField] == "" {
+			return fmt.Errorf("fixtures: credential %q has neither a password nor a private_key in extra", id)
+		}
+	}
+	for i, v := range f.Versions {
+		if v.CredentialID == "" || (v.VersionID == "") == (v.VersionLabel == "") {
+			return fmt.Errorf("fixtures: version %d needs a credential_id, and either a version_id or a version_label", i+1)
+		}
+	}
+	return nil
+}

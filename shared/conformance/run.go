@@ -1,0 +1,195 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	credentialv1 "github.com/tom-worker/credential-provider/proto/tom/credential/v1"
+	"github.com/tom-worker/credential-provider/shared/credential"
+)
+
+// tester is the part of *testing.T that Run needs, so that programs which use this package don't link package testing.
+type tester[T any] interface {
+	Helper()
+	Context() context.Context
+	Run(name string, f func(T)) bool
+	Logf(format string, args ...any)
+	Skipf(format string, args ...any)
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// Run makes the checks as subtests of t, which is a *testing.T; each has the check's id as its name. A MUST that isn't met
+// fails its subtest; a SHOULD is logged.
+func Run[T tester[T]](t T, options Options) {
+	t.Helper()
+	e, err := newExam(options)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	defer e.close()
+	for _, c := range e.options.selected() {
+		t.Run(c.ID, func(t T) {
+			t.Helper()
+			result := e.make(t.Context(), c)
+			switch {
+			case result.Verdict == Skipped || result.Verdict == Blocked:
+				t.Skipf("%s: %s", result.Verdict, result.Detail)
+			case result.Verdict == Failed && c.Level == Must:
+				t.Errorf("%s %s: %s\n%s", c.Level, c.Title, result.Detail, c.Reason)
+			case result.Verdict == Failed:
+				t.Logf("%s %s: %s\n%s", c.Level, c.Title, result.Detail, c.Reason)
+			}
+		})
+	}
+}
+
+// Examine makes the checks and reports. Its error means that they could not be made: options that make no sense, or a ctx
+// that has ended.
+func Examine(ctx context.Context, options Options) (*Report, error) {
+	e, err := newExam(options)
+	if err != nil {
+		return nil, err
+	}
+	defer e.close()
+	report := &Report{Plugin: e.options.Plugin}
+	for _, c := range e.options.selected() {
+		report.Results = append(report.Results, e.make(ctx, c))
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("the checks were not finished: %w", context.Cause(ctx))
+		}
+	}
+	if e.metadata != nil {
+		report.Name, report.Version = e.metadata.GetName(), e.metadata.GetVersion()
+	}
+	return report, nil
+}
+
+// exam is one run of the checks on one provider.
+type exam struct {
+	options  Options
+	evidence *evidence
+	verdicts map[string]Verdict
+
+	current  string      // the id of the check that is being made
+	launched []*instance // by the current check, for itself
+	bare     *instance   // shared by checks: connected, without settings
+	ready    *instance   // shared by checks: with settings
+	gone     *instance   // shared by checks: with settings, its backend gone
+
+	metadata *credentialv1.GetMetadataResponse // nil until a process has told it
+}
+
+func newExam(options Options) (*exam, error) {
+	options, err := options.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &exam{options: options, evidence: newEvidence(options), verdicts: map[string]Verdict{}}, nil
+}
+
+// make makes one check.
+func (e *exam) make(ctx context.Context, c check) Result {
+	begin := time.Now()
+	e.current = c.ID
+	err := e.try(context.WithValue(ctx, checkKey{}, c.ID), c)
+	for _, i := range e.launched {
+		i.end()
+	}
+	e.launched = nil
+	var skipped *skip
+	var hindered *blocked
+	if died := e.replaceShared(err != nil && !errors.As(err, &skipped)); died && err == nil {
+		err = errors.New("the process ended in the middle of it")
+	}
+	result := Result{Info: c.Info, Verdict: Passed, Duration: time.Since(begin)}
+	switch {
+	case err == nil:
+	case errors.As(err, &skipped):
+		result.Verdict, result.Detail = Skipped, skipped.why
+	case errors.As(err, &hindered) && hindered.by != c.ID && e.verdicts[hindered.by] != Passed:
+		result.Verdict, result.Detail = Blocked, fmt.Sprintf("%s: %v", hindered.by, hindered.why)
+	default:
+		result.Verdict, result.Detail = Failed, err.Error()
+	}
+	e.verdicts[c.ID] = result.Verdict
+	return result
+}
+
+// try makes the check unless something speaks against it.
+func (e *exam) try(ctx context.Context, c check) error {
+	if verdict := e.verdicts[c.after]; verdict == Failed || verdict == Blocked {
+		return &blocked{by: c.after, why: errors.New("it must be met first")}
+	}
+	if c.needs != "" {
+		able, err := e.can(ctx, c.needs)
+		if err != nil {
+			return err
+		}
+		if !able {
+			return skipf("the provider doesn't have the capability %s", c.needs)
+		}
+	}
+	return c.run(ctx, e)
+}
+
+// replaceShared gives up the shared processes that have ended, and all of them after a failure: a check shall not suffer
+// from what another one has found. It says whether one had ended by itself.
+func (e *exam) replaceShared(failed bool) (died bool) {
+	for _, shared := range []**instance{&e.bare, &e.ready, &e.gone} {
+		i := *shared
+		if i == nil {
+			continue
+		}
+		ended := i.ended()
+		if ended || failed {
+			i.end()
+			*shared = nil
+		}
+		died = died || ended
+	}
+	return died
+}
+
+func (e *exam) close() { e.replaceShared(true) }
+
+// can says whether the provider advertises a capability.
+func (e *exam) can(ctx context.Context, capability credential.Capability) (bool, error) {
+	metadata, err := e.describe(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, advertised := range metadata.GetCapabilities() {
+		if advertised == string(capability) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// describe is what the provider tells of itself.
+func (e *exam) describe(ctx context.Context) (*credentialv1.GetMetadataResponse, error) {
+	if e.metadata != nil {
+		return e.metadata, nil
+	}
+	i, err := e.unconfigured(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return e.describedBy(ctx, i)
+}
+
+func (e *exam) describedBy(ctx context.Context, i *instance) (*credentialv1.GetMetadataResponse, error) {
+	if e.metadata == nil {
+		ctx, cancel := context.WithTimeout(ctx, callTime)
+		defer cancel()
+		metadata, err := i.provider.GetMetadata(ctx, &credentialv1.GetMetadataRequest{})
+		if err != nil {
+			return nil, within("CP-METADATA-001", fmt.Errorf("GetMetadata: %s", outcome(err)))
+		}
+		e.metadata = metadata
+	}
+	return e.metadata, nil
+}

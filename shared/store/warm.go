@@ -1,0 +1,186 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/tom-worker/credential-provider/shared/credential"
+)
+
+// How many calls one Warm makes side by side.
+const (
+	warmBatches = 4
+	warmSingles = 16
+)
+
+// Warm sees to it that many credentials are at hand, and returns for each id what [Store.Get] would have returned, in
+// their order. It reads those that aren't kept in batches where the provider can do that, else singly but side by side.
+// One that fails doesn't fail the others. ctx bounds the waiting; reads that are under way then may go on.
+func (s *Store) Warm(ctx context.Context, ids []string) []credential.Result {
+	w := &warming{store: s, results: make([]credential.Result, len(ids)), places: make(map[string][]int, len(ids)), singles: make(chan struct{}, warmSingles)}
+	var unique []string
+	for i, id := range ids {
+		if _, seen := w.places[id]; !seen {
+			unique = append(unique, id)
+		}
+		w.places[id] = append(w.places[id], i)
+	}
+	if batcher, ok := s.provider.(BatchProvider); ok {
+		w.batcher = batcher
+		var chunks [][]string
+		for len(unique) > 0 {
+			n := min(len(unique), credential.MaxBatch)
+			chunks, unique = append(chunks, unique[:n]), unique[n:]
+		}
+		inParallel(chunks, warmBatches, func(chunk []string) { w.chunk(ctx, chunk) })
+	} else {
+		inParallel(unique, warmSingles, func(id string) { w.single(ctx, id) })
+	}
+	return w.results
+}
+
+// warming is one Warm.
+type warming struct {
+	store   *Store
+	batcher BatchProvider
+	results []credential.Result
+	places  map[string][]int
+	// singles bounds the single calls of all chunks together.
+	singles chan struct{}
+}
+
+func (w *warming) tell(id string, lease Lease, err error) {
+	for _, i := range w.places[id] {
+		w.results[i] = credential.Result{Credential: lease.Credential, Err: err}
+	}
+}
+
+func (w *warming) single(ctx context.Context, id string) {
+	w.singles <- struct{}{}
+	defer func() { <-w.singles }()
+	if ctx.Err() != nil {
+		w.tell(id, Lease{}, callerError(ctx, key{id: id}))
+		return
+	}
+	lease, err := w.store.Get(ctx, id)
+	w.tell(id, lease, err)
+}
+
+// chunk brings up to credential.MaxBatch ids. What others are reading already isn't read again, and what is read here can
+// be waited for by others: each id has its flight.
+func (w *warming) chunk(ctx context.Context, ids []string) {
+	waiting, err := w.depart(ctx, ids)
+	if err != nil {
+		for _, id := range ids {
+			w.tell(id, Lease{}, err)
+		}
+		return
+	}
+	var unread []string
+	for _, f := range waiting {
+		if lease, err, again := w.store.await(ctx, f); again {
+			unread = append(unread, f.key.id)
+		} else {
+			w.tell(f.key.id, lease, plain(err))
+		}
+	}
+	inParallel(unread, warmSingles, func(id string) { w.single(ctx, id) })
+}
+
+// depart answers what it can at once, and returns the flights that will bring the rest.
+func (w *warming) depart(ctx context.Context, ids []string) (waiting []*flight, err error) {
+	if ctx.Err() != nil {
+		return nil, callerError(ctx, key{id: ids[0]})
+	}
+	s := w.store
+	s.mu.Lock()
+	defer s.unlock()
+	batchCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.options.CallTimeout)
+	var own []*flight
+	var left int
+	discarded := func() { // under the lock
+		if left--; left == 0 {
+			cancel()
+		}
+	}
+	for _, id := range ids {
+		k := key{id: id}
+		err := k.check()
+		var lease Lease
+		if err == nil {
+			lease, err = s.look(ctx, k)
+		}
+		if err != nil || lease.answer != nil {
+			w.tell(id, lease, plain(err))
+			continue
+		}
+		if _, under := s.flights[k]; under {
+			waiting = append(waiting, s.flightFor(ctx, k))
+			continue
+		}
+		f := s.addFlight(k, discarded)
+		s.join(f)
+		s.counters.misses++
+		own, waiting = append(own, f), append(waiting, f)
+	}
+	left = len(own)
+	if len(own) == 0 {
+		cancel()
+		return waiting, nil
+	}
+	s.running.Go(func() {
+		defer cancel()
+		w.read(batchCtx, own)
+	})
+	return waiting, nil
+}
+
+// read makes one batch call for all flights. If the provider can't do that after all, it discards them, and so whoever
+// waits for one reads singly.
+func (w *warming) read(ctx context.Context, flights []*flight) {
+	s := w.store
+	requests := make([]credential.Request, len(flights))
+	for i, f := range flights {
+		requests[i] = f.key.request()
+	}
+	results, err := w.batcher.GetBatch(ctx, requests)
+	unsupported := errors.Is(err, credential.Unsupported)
+	if err == nil && len(results) != len(flights) {
+		err = credential.Errorf(credential.ProviderMisbehaved, "the provider gave %d results to %d requests", len(results), len(flights))
+	}
+	s.mu.Lock()
+	defer s.unlock()
+	if !unsupported {
+		s.counters.backendCalls++
+	}
+	for i, f := range flights {
+		switch {
+		case f.discarded:
+		case unsupported:
+			s.discard(f)
+		case err != nil:
+			s.land(ctx, f, nil, err)
+		default:
+			s.land(ctx, f, results[i].Credential, results[i].Err)
+		}
+	}
+}
+
+// inParallel calls do for each item, so many at a time, and returns when all are done.
+func inParallel[T any](items []T, limit int, do func(T)) {
+	next := make(chan T)
+	var workers sync.WaitGroup
+	for range min(limit, len(items)) {
+		workers.Go(func() {
+			for item := range next {
+				do(item)
+			}
+		})
+	}
+	for _, item := range items {
+		next <- item
+	}
+	close(next)
+	workers.Wait()
+}
