@@ -108,14 +108,14 @@ func (p *awsProvider) readBatch(ctx context.Context, c *connection, region strin
 	switch {
 	case err == nil:
 		p.batching.taken()
+	case isAboutOneSecret(err):
+		return reads // which one, single calls tell
 	case isRefusedBatch(err):
 		if p.batching.refused() {
 			p.log.Info("AWS doesn't allow to read secrets in batches, so they are read one by one; that is slower and works as well",
 				"missing_action", actionBatch, "resource", "*", "region", region, "answer", codeOf(err))
 		}
 		return reads
-	case isAboutOneSecret(err):
-		return reads // which one, single calls tell
 	default:
 		p.settleAll(ctx, region, reads, err)
 		return nil
@@ -225,6 +225,10 @@ func isAboutOneSecret(err error) bool {
 	switch codeOf(err) {
 	case "ResourceNotFound", "InvalidRequest", "InvalidParameter", "Validation", "DecryptionFailure":
 		return true
+	case "AccessDenied":
+		// The policy of a VPC endpoint that denies one of the secrets denies the whole batch, by the name of the other action.
+		var api smithy.APIError
+		return errors.As(err, &api) && strings.Contains(api.ErrorMessage(), actionGet)
 	}
 	return false
 }

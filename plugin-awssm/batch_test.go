@@ -321,21 +321,16 @@ func TestBatchPages(t *testing.T) {
 // TestBatchStrangeAnswers: an endpoint that leaves names out, names others or goes on forever decides nothing.
 func TestBatchStrangeAnswers(t *testing.T) {
 	for name, body := range map[string]string{
-		"nothing":          `{}`,
-		"others":           `{"SecretValues":[{"Name":"tom/credentials/other","SecretString":"x"}],"Errors":[{"SecretId":"other","ErrorCode":"ResourceNotFoundException"}]}`,
-		"without end":      `{"NextToken":"more"}`,
-		"an ARN, denied":   `{"Errors":[{"SecretId":"arn:aws:secretsmanager:us-east-1:123456789012:secret:tom/credentials/device-00000-AbCdEf","ErrorCode":"AccessDeniedException"}]}`,
-		"empty ARN":        `{"Errors":[{"SecretId":"arn:aws:secretsmanager:us-east-1:123456789012:secret:","ErrorCode":"AccessDeniedException"}]}`,
-		"about one, whole": ``,
+		"nothing":        `{}`,
+		"others":         `{"SecretValues":[{"Name":"tom/credentials/other","SecretString":"x"}],"Errors":[{"SecretId":"other","ErrorCode":"ResourceNotFoundException"}]}`,
+		"without end":    `{"NextToken":"more"}`,
+		"an ARN, denied": `{"Errors":[{"SecretId":"arn:aws:secretsmanager:us-east-1:123456789012:secret:tom/credentials/device-00000-AbCdEf","ErrorCode":"AccessDeniedException"}]}`,
+		"empty ARN":      `{"Errors":[{"SecretId":"arn:aws:secretsmanager:us-east-1:123456789012:secret:","ErrorCode":"AccessDeniedException"}]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			server, p := start(t)
 			ids := fill(server.In("us-east-1"), 3)
-			fault := awssmtest.Fault{Operation: "BatchGetSecretValue", Body: body, ContentType: "application/x-amz-json-1.1"}
-			if body == "" {
-				fault = awssmtest.Fault{Operation: "BatchGetSecretValue", Code: "DecryptionFailure"}
-			}
-			server.Inject(fault)
+			server.Inject(awssmtest.Fault{Operation: "BatchGetSecretValue", Body: body, ContentType: "application/x-amz-json-1.1"})
 			wantAll(t, batch(t, p, ids...), ids)
 			if n := server.Count("GetSecretValue"); n != 3 {
 				t.Errorf("%d single calls, want 3", n)
@@ -353,68 +348,34 @@ func TestBatchStrangeAnswers(t *testing.T) {
 	})
 }
 
-func TestBatchFailover(t *testing.T) {
-	begin := func(t *testing.T) (*awssmtest.Server, *awsProvider, []string) {
-		t.Helper()
-		server := awssmtest.StartTest(t, awssmtest.Options{})
-		useKeys(t)
-		t.Setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", server.URL())
-		t.Setenv("AWS_MAX_ATTEMPTS", "1")
-		s := defaultSettings()
-		s.Region, s.FailoverRegions = "us-east-1", []string{"us-west-2"}
-		p, _ := open(t, s)
-		ids := fill(server.In("us-east-1"), 30)
-		fill(server.In("us-west-2"), 30)
-		return server, p, ids
+// TestBatchRefusedForOne: a batch that is refused as a whole, for one of its secrets, says nothing about batches.
+func TestBatchRefusedForOne(t *testing.T) {
+	for name, fault := range map[string]awssmtest.Fault{
+		"decryption": {Code: "DecryptionFailure"},
+		"the policy of a VPC endpoint": {Code: "AccessDeniedException", Message: "User: arn:aws:iam::123456789012:user/tom is not authorized to perform: " +
+			"secretsmanager:GetSecretValue on resource: tom/credentials/device-00001 because no VPC endpoint policy allows the secretsmanager:GetSecretValue action"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := awssmtest.StartTest(t, awssmtest.Options{})
+			useKeys(t)
+			p, log := open(t, atServer(server))
+			ids := fill(server.In("us-east-1"), 3)
+			server.Deny(awssmtest.Denial{Action: actionGet, Resource: "tom/credentials/" + ids[1]})
+			fault.Operation, fault.Times = "BatchGetSecretValue", 1
+			server.Inject(fault)
+			for range 2 {
+				results := batch(t, p, ids...)
+				_ = wantReason(t, results[1].Err, credential.AccessDenied)
+				wantAll(t, []credential.Result{results[0], results[2]}, []string{ids[0], ids[2]})
+			}
+			if n := server.Count("BatchGetSecretValue"); n != 2 {
+				t.Errorf("%d batches, want 2", n)
+			}
+			if strings.Contains(log.String(), "missing_action") {
+				t.Errorf("log = %s", log)
+			}
+		})
 	}
-	t.Run("the first fails", func(t *testing.T) {
-		server, p, ids := begin(t)
-		server.Inject(awssmtest.Fault{Region: "us-east-1", Code: "InternalServiceError"})
-		results := batch(t, p, ids...)
-		wantAll(t, results, ids)
-		for _, result := range results {
-			if c := result.Credential; !c.FromReplica || c.MaxCacheAge == nil || *c.MaxCacheAge != replicaAge {
-				t.Fatalf("got %+v", c)
-			}
-		}
-		if n := server.Count(); n != 4 {
-			t.Errorf("%d calls, want two batches in each region", n)
-		}
-	})
-	t.Run("the first stalls", func(t *testing.T) {
-		server, p, ids := begin(t)
-		server.Inject(awssmtest.Fault{Region: "us-east-1", Stall: true})
-		results, err := p.GetBatch(within(t, 1500*time.Millisecond), []credential.Request{{ID: ids[0]}, {ID: ids[1]}})
-		if err != nil || results[0].Err != nil || !results[0].Credential.FromReplica {
-			t.Fatalf("got %+v, %v", results, err)
-		}
-	})
-	t.Run("one secret fails in the first", func(t *testing.T) {
-		server, p, ids := begin(t)
-		server.Inject(awssmtest.Fault{Region: "us-east-1", SecretID: "tom/credentials/" + ids[7], Code: "InternalServiceError"})
-		results := batch(t, p, ids...)
-		wantAll(t, results, ids)
-		for i, result := range results {
-			if result.Credential.FromReplica != (i == 7) {
-				t.Errorf("%s is from a replica: %t", ids[i], result.Credential.FromReplica)
-			}
-		}
-	})
-	t.Run("one is missing in the first", func(t *testing.T) {
-		server, p, ids := begin(t)
-		server.DeleteSecret("tom/credentials/" + ids[3])
-		_ = wantReason(t, batch(t, p, ids...)[3].Err, credential.CredentialNotFound)
-		if n := server.Count(); n != 2 {
-			t.Errorf("%d calls: a definite answer was asked for again", n)
-		}
-	})
-	t.Run("another says no", func(t *testing.T) {
-		server, p, ids := begin(t)
-		server.Inject(awssmtest.Fault{Region: "us-east-1", Code: "InternalServiceError"})
-		server.In("us-west-2").DeleteSecret("tom/credentials/" + ids[3])
-		e := wantReason(t, batch(t, p, ids...)[3].Err, credential.BackendUnavailable)
-		wantContains(t, e.Message, "us-east-1", "AWS fails", "us-west-2", "no such secret")
-	})
 }
 
 // TestBatchDeadline: a batch that gets no answer ends in time, and leaves room for the next one.

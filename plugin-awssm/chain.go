@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +34,7 @@ type chain struct {
 
 	instanceWorked atomic.Bool            // instance metadata has given credentials before, so that its silence is an outage
 	last           atomic.Pointer[string] // where credentials last came from
+	trying         atomic.Pointer[string] // what the latest attempt asks
 	warned         atomic.Bool            // of credentials that end and aren't renewed
 }
 
@@ -62,6 +65,7 @@ func (c *chain) obtain(ctx context.Context) (aws.Credentials, error) {
 	if err != nil {
 		return aws.Credentials{}, c.sourceError(ctx, from, err)
 	}
+	c.trying.Store(&from.named)
 	creds, err := base.Retrieve(ctx)
 	if err != nil {
 		return aws.Credentials{}, c.sourceError(ctx, from, err)
@@ -78,11 +82,12 @@ func (c *chain) obtain(ctx context.Context) (aws.Credentials, error) {
 		return creds, nil
 	}
 	static := credentials.StaticCredentialsProvider{Value: creds}
+	named := "role " + c.settings.RoleARN + ", assumed with " + from.named
+	c.trying.Store(&named)
 	assumed, err := c.role(static).Retrieve(ctx)
 	if err != nil {
 		return aws.Credentials{}, c.roleError(ctx, from, err)
 	}
-	named := "role " + c.settings.RoleARN + ", assumed with " + from.named
 	c.last.Store(&named)
 	return assumed, nil
 }
@@ -96,6 +101,14 @@ func (c *chain) lastSource() string {
 		return *named
 	}
 	return "an unknown source"
+}
+
+// waitingFor names what the latest attempt asks; empty before the first.
+func (c *chain) waitingFor() string {
+	if named := c.trying.Load(); named != nil {
+		return *named
+	}
+	return ""
 }
 
 // find chooses the source, in boto3's order: access keys in the environment, the role of a profile, web identity, what else
@@ -137,7 +150,14 @@ func (c *chain) find(ctx context.Context) (source, aws.CredentialsProvider, erro
 		}
 		tried = append(tried, "web identity: AWS_WEB_IDENTITY_TOKEN_FILE is not set")
 	}
-	if hasCredentials(shared) {
+	switch {
+	case shared.Credentials.HasKeys() && hasSSO(shared):
+		return source{kind: sourceProfile, named: named}, nil, unauthenticated("it holds both access keys and SSO settings, and AWS's tools disagree about which of them count").
+			WithHelp("remove one of the two, or move it to a profile of its own")
+	case shared.CredentialProcess != "" && keysOfConfiguration(shared):
+		// The SDK would take the keys; boto3 puts a process before keys that are in the configuration file.
+		return source{kind: sourceProfile, named: named}, processcreds.NewProvider(shared.CredentialProcess, processTimeout), nil
+	case hasCredentials(shared):
 		return byProfile()
 	}
 	if shared.Profile == "" {
@@ -161,7 +181,7 @@ func (c *chain) load(ctx context.Context, from source, profile string) (source, 
 		config.WithHTTPClient(c.base.HTTPClient),
 		config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 0 }), // the keyring has its own
 		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = direct(c.base.HTTPClient) }),
-		config.WithProcessCredentialOptions(func(o *processcreds.Options) { o.Timeout = obtainTimeout }),
+		config.WithProcessCredentialOptions(processTimeout),
 		config.WithWebIdentityRoleCredentialOptions(func(o *stscreds.WebIdentityRoleOptions) {
 			if o.RoleSessionName == "" {
 				o.RoleSessionName = c.settings.sessionName()
@@ -219,10 +239,22 @@ func unauthenticated(format string, args ...any) *credential.Error {
 	return credential.Errorf(credential.BackendUnauthenticated, format, args...)
 }
 
+func processTimeout(o *processcreds.Options) { o.Timeout = obtainTimeout }
+
 // hasCredentials says whether a profile is a source of its own.
 func hasCredentials(shared config.SharedConfig) bool {
 	return shared.Credentials.HasKeys() || shared.RoleARN != "" || shared.WebIdentityTokenFile != "" || shared.CredentialProcess != "" ||
-		shared.SSOSessionName != "" || shared.SSOStartURL != "" || shared.SSOAccountID != "" || shared.LoginSession != ""
+		hasSSO(shared) || shared.LoginSession != ""
+}
+
+func hasSSO(shared config.SharedConfig) bool {
+	return shared.SSOSessionName != "" || shared.SSOStartURL != "" || shared.SSOAccountID != ""
+}
+
+// keysOfConfiguration says whether a profile's keys come from the configuration file, and not from the credentials file.
+func keysOfConfiguration(shared config.SharedConfig) bool {
+	file := cmp.Or(os.Getenv("AWS_CONFIG_FILE"), config.DefaultSharedConfigFilename())
+	return shared.Credentials.HasKeys() && strings.HasSuffix(shared.Credentials.Source, file)
 }
 
 // sharedConfig is what the SDK has read from the shared files for the configuration.

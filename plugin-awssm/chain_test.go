@@ -73,6 +73,37 @@ func TestNoWayIn(t *testing.T) {
 			},
 			reason: credential.BackendUnauthenticated, message: []string{"mfa_serial"},
 		},
+		"keys and SSO in one profile": {
+			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
+				awsFiles(t, legacySSO, "[default]\n"+addUser(server, "file").ini())
+			},
+			reason: credential.BackendUnauthenticated, message: []string{`profile "default"`, "both access keys and SSO"},
+		},
+		"SSO session that has ended": {
+			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
+				startPortal(t, server).signedIn(t, startURL, time.Now().Add(-time.Hour))
+				awsFiles(t, legacySSO, "")
+			},
+			reason: credential.BackendUnauthenticated, message: []string{"SSO session"},
+		},
+		"SSO portal refuses the token": {
+			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
+				gate := startPortal(t, server)
+				gate.signedIn(t, startURL, time.Now().Add(time.Hour))
+				gate.token.Store(nil)
+				awsFiles(t, legacySSO, "")
+			},
+			reason: credential.BackendUnauthenticated, message: []string{"SSO session has ended"},
+		},
+		"SSO portal can't be reached": {
+			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
+				startPortal(t, server).signedIn(t, startURL, time.Now().Add(time.Hour))
+				t.Setenv("AWS_ENDPOINT_URL_SSO", "http://127.0.0.1:"+freePort(t))
+				t.Setenv("AWS_MAX_ATTEMPTS", "1")
+				awsFiles(t, legacySSO, "")
+			},
+			reason: credential.BackendUnavailable, message: []string{"refused"},
+		},
 		"credential_process prints nonsense": {
 			prepare: func(t *testing.T, _ *awssmtest.Server, _ *settings) {
 				awsFiles(t, "[default]\ncredential_process = echo "+canary+"\n", "")

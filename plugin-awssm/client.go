@@ -84,6 +84,7 @@ func connect(s settings, base aws.Config, regionFrom string, log hclog.Logger) *
 		keys:    newKeyring(finder.obtain, log),
 		chain:   finder,
 	}
+	c.keys.waitingFor = finder.waitingFor
 	for _, region := range s.FailoverRegions {
 		if region != base.Region {
 			c.regions = append(c.regions, region)

@@ -78,6 +78,14 @@ func warnOfAmbiguity(s settings, log hclog.Logger) {
 	}
 }
 
+// warnOfRegion says that the environment overrules the profile in a way in which boto3 didn't.
+func warnOfRegion(s settings, profiles string, log hclog.Logger) {
+	if chosen := regionChoice(s); chosen.from == "AWS_REGION" && profiles != "" && profiles != chosen.value {
+		log.Warn("AWS_REGION and the profile's region disagree; AWS_REGION counts, which boto3 doesn't read: set region to decide",
+			"value", chosen.value, "ignored_value", profiles)
+	}
+}
+
 // keyAliases are names for access keys that the AWS SDK for Go reads and boto3 doesn't.
 var keyAliases = []string{"AWS_ACCESS_KEY", "AWS_SECRET_KEY"}
 

@@ -390,6 +390,20 @@ func TestFailover(t *testing.T) {
 		_, err := get(t, p, "lab")
 		_ = wantReason(t, err, credential.CredentialNotFound)
 	})
+	t.Run("no AWS credentials", func(t *testing.T) {
+		// They are the same everywhere: another region is not asked.
+		server, _ := begin(t)
+		t.Setenv("AWS_ENDPOINT_URL_STS", server.URL())
+		server.Inject(awssmtest.Fault{Service: "sts", Code: "ServiceUnavailable", Status: 503})
+		s := defaultSettings()
+		s.Region, s.FailoverRegions, s.RoleARN = "us-east-1", []string{"us-west-2"}, "arn:aws:iam::123456789012:role/tom"
+		p, _ := open(t, s)
+		_, err := get(t, p, "lab")
+		e := wantReason(t, err, credential.BackendUnavailable)
+		if e.Metadata["stage"] != stageCredentials || strings.Contains(e.Message, "us-west-2") {
+			t.Errorf("%v, metadata %q", e, e.Metadata)
+		}
+	})
 	t.Run("another says no", func(t *testing.T) {
 		server, p := begin(t)
 		server.Inject(awssmtest.Fault{Region: "us-east-1", Code: "InternalServiceError"})

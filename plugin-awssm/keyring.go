@@ -42,6 +42,8 @@ type keyring struct {
 	obtain func(context.Context) (aws.Credentials, error)
 	log    hclog.Logger
 	now    func() time.Time
+	// waitingFor names what the latest renewal asks, for callers whose time is up before it answers. Empty if unknown.
+	waitingFor func() string
 
 	life    context.Context // ends with close
 	end     context.CancelFunc
@@ -65,7 +67,7 @@ type obtaining struct {
 
 func newKeyring(obtain func(context.Context) (aws.Credentials, error), log hclog.Logger) *keyring {
 	life, end := context.WithCancel(context.Background())
-	return &keyring{obtain: obtain, log: log, now: time.Now, life: life, end: end, landed: make(chan struct{})}
+	return &keyring{obtain: obtain, log: log, now: time.Now, waitingFor: func() string { return "" }, life: life, end: end, landed: make(chan struct{})}
 }
 
 // Retrieve implements aws.CredentialsProvider.
@@ -83,7 +85,7 @@ func (k *keyring) Retrieve(ctx context.Context) (aws.Credentials, error) {
 			held, latest, _ = k.ready() // another attempt; if the first one fails, that still is this caller's answer
 			continue
 		case <-ctx.Done():
-			return aws.Credentials{}, waitedInVain(ctx)
+			return aws.Credentials{}, waitedInVain(ctx, k.waitingFor())
 		}
 		// Also if they have expired by this machine's clock: AWS decides, and the clock may be wrong.
 		if held, _ = k.current(); held.HasKeys() {
@@ -196,9 +198,14 @@ func (k *keyring) close() {
 }
 
 // waitedInVain is the error of a caller whose time was up before there were AWS credentials.
-func waitedInVain(ctx context.Context) error {
+func waitedInVain(ctx context.Context, source string) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return credential.Errorf(credential.Cancelled, "the call was cancelled while it waited for AWS credentials")
 	}
-	return credential.Errorf(credential.DeadlineExceeded, "the time was up before there were AWS credentials").With("stage", stageCredentials)
+	from := ""
+	if source != "" {
+		from = " from " + source
+	}
+	return credential.Errorf(credential.DeadlineExceeded, "the time was up before there were AWS credentials%s", from).With("stage", stageCredentials).
+		WithHelp("see whether that source answers: routes, firewalls and the proxy; a subnet without internet access needs a VPC endpoint for sts")
 }

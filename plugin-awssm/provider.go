@@ -56,6 +56,7 @@ func newProvider(s settings, log hclog.Logger) (*awsProvider, error) {
 	case err != nil:
 		log.Warn("AWS can't be used like this", "reason", string(credential.ReasonOf(err)), "error", err.Error())
 	case base.Region != "":
+		warnOfRegion(s, sharedConfig(base).Region, log)
 		p.connection = connect(s, base, p.regionOrigin(), log)
 	}
 	return p, nil
@@ -85,7 +86,7 @@ func (p *awsProvider) connect(ctx context.Context) (*connection, error) {
 	case <-p.connecting:
 		defer func() { p.connecting <- struct{}{} }()
 	case <-ctx.Done():
-		return nil, waitedInVain(ctx)
+		return nil, waitedInVain(ctx, "")
 	}
 	if c := p.connected(); c != nil {
 		return c, nil

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -59,6 +60,20 @@ func webIdentity(t *testing.T, server *awssmtest.Server, role string) {
 	t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", token)
 	t.Setenv("AWS_ROLE_ARN", role)
 	t.Setenv("AWS_ROLE_SESSION_NAME", "pod")
+}
+
+// credentialProcess is a command that prints credentials.
+func credentialProcess(t *testing.T, server *awssmtest.Server) string {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("the command is one of a Unix shell")
+	}
+	session := server.AddSession("arn:aws:sts::123456789012:assumed-role/process/session", time.Hour)
+	file := filepath.Join(t.TempDir(), "credentials.json")
+	if err := os.WriteFile(file, []byte(sessionJSON(session, "SessionToken")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return "cat " + file
 }
 
 // container serves credentials as ECS and EKS do, and wants the token if there is one.

@@ -73,7 +73,7 @@ func network(err error) *credential.Error {
 		return unavailable(stageRead, "the name %q can't be resolved now", name.Name)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return unavailable(stageRead, "the connection is refused").WithHelp("check endpoint_url and the proxy, and whether the service runs")
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
 		return unavailable(stageRead, "the connection was cut")
 	}
 	return nil

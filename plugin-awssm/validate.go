@@ -33,6 +33,7 @@ const (
 	checkClock         = "clock"
 	checkRead          = "read"
 	checkList          = "list"
+	checkFailover      = "failover" // only with failover_regions
 	checkCredential    = "credential"
 )
 
@@ -44,12 +45,15 @@ func (p *awsProvider) Validate(ctx context.Context, id string) (credential.Repor
 		return p.unconfigured(err, id), nil
 	}
 	v := &validation{provider: p, connection: c}
-	var credentials, identity, clock, read, list, one credential.Check
+	var credentials, identity, clock, read, list, failover, one credential.Check
 	steps := []func(context.Context){
 		func(ctx context.Context) { credentials = v.credentials(ctx) },
 		func(ctx context.Context) { identity = v.identity(ctx) },
 		func(ctx context.Context) { read, clock = v.read(ctx) },
 		func(ctx context.Context) { list = v.list(ctx) },
+	}
+	if len(c.regions) > 1 {
+		steps = append(steps, func(ctx context.Context) { failover = v.failover(ctx, id) })
 	}
 	if id != "" {
 		steps = append(steps, func(ctx context.Context) { one = v.credential(ctx, id) })
@@ -65,6 +69,9 @@ func (p *awsProvider) Validate(ctx context.Context, id string) (credential.Repor
 	all.Wait()
 
 	report := credential.Report{Checks: []credential.Check{v.configuration(), credentials, identity, clock, read, list}}
+	if len(c.regions) > 1 {
+		report.Checks = append(report.Checks, failover)
+	}
 	if id != "" {
 		report.Checks = append(report.Checks, one)
 	}
@@ -78,6 +85,9 @@ func (p *awsProvider) Validate(ctx context.Context, id string) (credential.Repor
 func (p *awsProvider) unconfigured(err error, id string) credential.Report {
 	report := credential.Report{Checks: []credential.Check{failed(checkConfiguration, credential.StatusFailed, err)}}
 	rest := []string{checkCredentials, checkIdentity, checkClock, checkRead, checkList}
+	if len(p.settings.FailoverRegions) > 0 {
+		rest = append(rest, checkFailover)
+	}
 	if id != "" {
 		rest = append(rest, checkCredential)
 	}
@@ -146,9 +156,7 @@ func (v *validation) identity(ctx context.Context) credential.Check {
 //
 // Its answer also brings AWS's time.
 func (v *validation) read(ctx context.Context) (read, clock credential.Check) {
-	s := v.provider.settings
-	name := s.SecretPrefix + "tom-validate-" + rand.Text()
-	name = name[:min(len(name), maxSecretName)]
+	name := unlikelyName(v.provider.settings.SecretPrefix)
 	tried := v.attempt(actionGet, name)
 	_, err := getSecretValue(ctx, v.connection, tried.region, &secretsmanager.GetSecretValueInput{SecretId: aws.String(name), VersionStage: aws.String(currentLabel)})
 	clock = clockCheck(err, time.Now())
@@ -166,6 +174,56 @@ func (v *validation) read(ctx context.Context) (read, clock credential.Check) {
 	default:
 		return v.judged(checkRead, credential.StatusFailed, e), clock
 	}
+}
+
+// unlikelyName is a secret's name that nobody has given.
+func unlikelyName(prefix string) string {
+	name := prefix + "tom-validate-" + rand.Text()
+	return name[:min(len(name), maxSecretName)]
+}
+
+// failover tries every region that reads would fail over to: with a credential's id, whether it has been replicated there.
+func (v *validation) failover(ctx context.Context, id string) credential.Check {
+	real, err := secretName(v.provider.settings.SecretPrefix, id)
+	name := real
+	if err != nil {
+		name = unlikelyName(v.provider.settings.SecretPrefix)
+	}
+	regions := v.connection.regions[1:]
+	failures := make([]*credential.Error, len(regions))
+	var all sync.WaitGroup
+	for i, region := range regions {
+		all.Go(func() {
+			tried := v.attempt(actionGet, name)
+			tried.region = region
+			_, err := getSecretValue(ctx, v.connection, region, &secretsmanager.GetSecretValueInput{SecretId: aws.String(name), VersionStage: aws.String(currentLabel)})
+			if err != nil {
+				failures[i] = tried.failure(ctx, err)
+			}
+		})
+	}
+	all.Wait()
+
+	check := passed(checkFailover, "%s can be read from", strings.Join(regions, ", "))
+	for i, e := range failures {
+		switch {
+		case e == nil, e.Reason == credential.CredentialNotFound && name != real:
+			continue
+		case e.Metadata["stage"] == stageCredentials:
+			return skipped(checkFailover, "there are no AWS credentials to try it with")
+		case e.Reason == credential.CredentialNotFound:
+			home := v.attempt(actionGet, name)
+			e.Help = []string{"replicate it: " + home.command("replicate-secret-to-regions", "--secret-id %s --add-replica-regions Region=%s", quote(name), regions[i])}
+		}
+		problem := failed(checkFailover, credential.StatusWarning, e)
+		if check.Status == credential.StatusWarning {
+			problem.Message = check.Message + "; " + problem.Message
+			problem.Remedy = check.Remedy + "\n" + problem.Remedy
+			problem.Reason = check.Reason
+		}
+		check = problem
+	}
+	return check
 }
 
 // clockCheck compares this machine's clock with the Date of AWS's answer, which the error holds.

@@ -185,6 +185,110 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+// TestValidateFailover: the regions to fail over to are tried, too.
+func TestValidateFailover(t *testing.T) {
+	tests := map[string]struct {
+		id      string
+		prepare func(server *awssmtest.Server)
+		status  credential.Status
+		reason  credential.Reason
+		message []string
+		remedy  []string
+	}{
+		"all well":      {status: credential.StatusPassed, message: []string{"us-west-2, eu-west-1"}},
+		"replicated":    {id: "lab", prepare: replicate("us-west-2", "eu-west-1"), status: credential.StatusPassed},
+		"impossible id": {id: "../lab", status: credential.StatusPassed},
+		"not replicated": {
+			id: "lab", prepare: replicate("eu-west-1"), status: credential.StatusWarning, reason: credential.CredentialNotFound,
+			message: []string{"us-west-2"},
+			remedy:  []string{"aws secretsmanager replicate-secret-to-regions --region us-east-1 --secret-id tom/credentials/lab --add-replica-regions Region=us-west-2"},
+		},
+		"two troubles": {
+			prepare: func(server *awssmtest.Server) {
+				server.Inject(awssmtest.Fault{Region: "us-west-2", Code: "InternalServiceError"})
+				server.Inject(awssmtest.Fault{Region: "eu-west-1", Stall: true})
+			},
+			status: credential.StatusWarning, reason: credential.BackendUnavailable, message: []string{"us-west-2", "eu-west-1", "AWS fails"},
+		},
+		"denied": {
+			prepare: func(server *awssmtest.Server) { server.Deny(awssmtest.Denial{Action: actionGet}) },
+			status:  credential.StatusWarning, reason: credential.AccessDenied, remedy: []string{actionGet},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			server := awssmtest.StartTest(t, awssmtest.Options{})
+			server.PutSecret("tom/credentials/lab", labSecret)
+			if test.prepare != nil {
+				test.prepare(server)
+			}
+			useKeys(t)
+			awsFiles(t, "", "")
+			t.Setenv("AWS_ENDPOINT_URL", server.URL())
+			t.Setenv("AWS_MAX_ATTEMPTS", "1")
+			s := defaultSettings()
+			s.Region, s.FailoverRegions, s.RequestTimeout = "us-east-1", []string{"us-west-2", "eu-west-1"}, duration(300*time.Millisecond)
+			p, _ := open(t, s)
+			checks, _ := validate(t, p, test.id)
+			check := checks[checkFailover]
+			if check.Status != test.status || check.Reason != test.reason {
+				t.Errorf("check = %+v", check)
+			}
+			wantContains(t, check.Message, test.message...)
+			wantContains(t, check.Remedy, test.remedy...)
+		})
+	}
+}
+
+func replicate(regions ...string) func(*awssmtest.Server) {
+	return func(server *awssmtest.Server) {
+		for _, region := range regions {
+			server.In(region).PutSecret("tom/credentials/lab", labSecret)
+		}
+	}
+}
+
+// TestValidateInTime: with the usual settings, whatever stalls, there is a report after the time that one check has, and what
+// doesn't stall is in it.
+func TestValidateInTime(t *testing.T) {
+	const ok, warn, fail, skip = credential.StatusPassed, credential.StatusWarning, credential.StatusFailed, credential.StatusSkipped
+	tests := []struct {
+		name     string
+		service  string
+		role     string
+		want     map[string]credential.Status
+		provider *awsProvider
+	}{
+		{name: "STS", service: "sts", want: map[string]credential.Status{"credentials": ok, "identity": warn, "clock": ok, "read": ok, "list": ok, "credential": ok}},
+		{name: "Secrets Manager", service: "secretsmanager", want: map[string]credential.Status{"credentials": ok, "identity": ok, "clock": skip, "read": fail, "list": warn, "credential": fail}},
+		// The last one, since what assumes the role looks for STS's endpoint in the environment when it does.
+		{name: "STS, which is needed", service: "sts", role: "arn:aws:iam::123456789012:role/tom", want: map[string]credential.Status{"credentials": fail, "identity": skip, "read": skip, "list": skip, "credential": skip}},
+	}
+	useKeys(t)
+	awsFiles(t, "", "")
+	for i, test := range tests {
+		server := awssmtest.StartTest(t, awssmtest.Options{})
+		server.PutSecret("tom/credentials/lab", labSecret)
+		server.Inject(awssmtest.Fault{Service: test.service, Stall: true})
+		t.Setenv("AWS_ENDPOINT_URL_STS", server.URL())
+		s := atServer(server)
+		s.RoleARN = test.role
+		tests[i].provider, _ = open(t, s)
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel() // they wait
+			begin := time.Now()
+			checks, _ := validate(t, test.provider, "lab")
+			if took := time.Since(begin); took > checkTimeout+time.Second {
+				t.Errorf("took %s, want %s", took, checkTimeout)
+			}
+			wantStatuses(t, checks, test.want)
+			wantContains(t, checks["credentials"].Message, "environment variables", test.role)
+		})
+	}
+}
+
 func TestValidateTellsExpiry(t *testing.T) {
 	server := awssmtest.StartTest(t, awssmtest.Options{})
 	useKeys(t)
@@ -215,7 +319,8 @@ func TestRegion(t *testing.T) {
 		"both":                    {env: map[string]string{"AWS_REGION": "us-west-2", "AWS_DEFAULT_REGION": "us-east-2"}, want: "us-east-2", warns: true},
 		"both the same":           {env: map[string]string{"AWS_REGION": "us-west-2", "AWS_DEFAULT_REGION": "us-west-2"}, want: "us-west-2"},
 		"profile":                 {profile: "eu-west-1", want: "eu-west-1"},
-		"environment not profile": {profile: "eu-west-1", env: map[string]string{"AWS_REGION": "us-west-2"}, want: "us-west-2"},
+		"environment not profile": {profile: "eu-west-1", env: map[string]string{"AWS_REGION": "us-west-2"}, want: "us-west-2", warns: true},
+		"not profile, as boto3":   {profile: "eu-west-1", env: map[string]string{"AWS_DEFAULT_REGION": "us-west-2"}, want: "us-west-2"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -145,17 +144,21 @@ func TestWaysIn(t *testing.T) {
 		"credential_process": {
 			way: true,
 			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
-				if runtime.GOOS == "windows" {
-					t.Skip("the command is one of a Unix shell")
-				}
-				session := server.AddSession("arn:aws:sts::123456789012:assumed-role/process/session", time.Hour)
-				file := filepath.Join(t.TempDir(), "credentials.json")
-				if err := os.WriteFile(file, []byte(sessionJSON(session, "SessionToken")), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				awsFiles(t, "[default]\ncredential_process = cat "+file+"\n", "")
+				awsFiles(t, "[default]\ncredential_process = "+credentialProcess(t, server)+"\n", "")
 			},
 			signer: "assumed-role/process/session",
+		},
+		"a process beats the keys of the configuration file": {
+			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
+				awsFiles(t, "[default]\ncredential_process = "+credentialProcess(t, server)+"\n"+addUser(server, "config").ini(), "")
+			},
+			signer: "assumed-role/process/session",
+		},
+		"the keys of the credentials file beat a process": {
+			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
+				awsFiles(t, "[default]\ncredential_process = "+credentialProcess(t, server)+"\n", "[default]\n"+addUser(server, "file").ini())
+			},
+			signer: "user/file",
 		},
 		"container": {
 			way: true,
