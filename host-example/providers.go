@@ -49,7 +49,7 @@ marked. With a NAME, launch that one, which needs no settings, and show what it 
 // installation is a provider that is installed.
 type installation struct {
 	host.Found
-	status string // "ok", "refused", or "unchecked" for a file that isn't named like a provider
+	status string // "ok" or "refused"
 }
 
 // installed are the providers in the folders; the selected one is the file of credential_plugin_path, if that is set.
@@ -65,12 +65,8 @@ func (w *worker) installed() []installation {
 	if absolute, err := filepath.Abs(path); err == nil {
 		path = absolute
 	}
-	named := installation{host.Found{Name: name, Path: path}, "unchecked"}
-	for _, found := range host.Discover([]string{filepath.Dir(path)}) {
-		if found.Path == path {
-			named = installation{found, status(found)}
-		}
-	}
+	found := host.Check(name, path)
+	named := installation{found, status(found)}
 	all = slices.DeleteFunc(all, func(other installation) bool { return other.Name == name })
 	all = append(all, named)
 	slices.SortFunc(all, func(a, b installation) int { return strings.Compare(a.Name, b.Name) })

@@ -49,13 +49,18 @@ func Discover(dirs []string) []Found {
 			if !ok || slices.ContainsFunc(all, func(f Found) bool { return f.Name == name }) {
 				continue
 			}
-			path := filepath.Join(dir, entry.Name())
-			_, err := checkExecutable(path)
-			all = append(all, Found{Name: name, Path: path, Problem: err})
+			all = append(all, Check(name, filepath.Join(dir, entry.Name())))
 		}
 	}
 	slices.SortFunc(all, func(a, b Found) int { return cmp.Compare(a.Name, b.Name) })
 	return all
+}
+
+// Check looks at one file as [Discover] does at those that it finds: a Found whose Problem says why it would not be
+// launched. The name is the caller's, and path is absolute.
+func Check(name, path string) Found {
+	_, err := checkExecutable(path)
+	return Found{Name: name, Path: path, Problem: err}
 }
 
 // Find returns the path of a provider's executable: the first of dirs that has one. Its error is a [*NotFoundError].
