@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	"google.golang.org/grpc/metadata"
+
 	credentialv1 "github.com/tom-worker/credential-provider/proto/tom/credential/v1"
 )
 
@@ -24,6 +26,9 @@ var endChecks = []check{
 	{Info: Info{"CP-LOG-003", Must, "it writes no log lines below the level that it is given",
 		"Launch: TOM_CREDENTIAL_LOG_LEVEL: write no log lines below it"},
 		run: checkLogLevel},
+	{Info: Info{"CP-TRACE-001", Should, "log lines of a call have the trace id of its traceparent",
+		"Duties: a traceparent in the gRPC metadata (W3C Trace Context) is passed on to log lines as trace_id"},
+		run: checkTrace},
 }
 
 // use makes a few calls.
@@ -105,6 +110,35 @@ func checkLogLevel(ctx context.Context, e *exam) error {
 		}
 	}
 	return nil
+}
+
+// traceWait is how long a line may take from the provider to here.
+const traceWait = time.Second
+
+func checkTrace(ctx context.Context, e *exam) error {
+	i, err := e.freshReady(ctx, hosted())
+	if err != nil {
+		return err
+	}
+	const id = "4bf92f3577b34da6a3ce929d0e0e4736"
+	before := len(lines(i.stderr.bytes()))
+	e.use(metadata.AppendToOutgoingContext(ctx, "traceparent", "00-"+id+"-00f067aa0ba902b7-01"), i)
+	for deadline := time.Now().Add(traceWait); ; time.Sleep(5 * time.Millisecond) {
+		after := lines(i.stderr.bytes())
+		for _, line := range after {
+			var fields map[string]any
+			if json.Unmarshal(line, &fields) == nil && fields["trace_id"] == id {
+				return nil
+			}
+		}
+		if time.Now().Before(deadline) {
+			continue
+		}
+		if len(after) == before {
+			return skipf("the provider logs nothing about its calls")
+		}
+		return fmt.Errorf("of %d log lines during calls none has it", len(after)-before)
+	}
 }
 
 // lines splits what a process wrote.

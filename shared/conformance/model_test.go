@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	credentialv1 "github.com/tom-worker/credential-provider/proto/tom/credential/v1"
@@ -46,9 +47,10 @@ type specimen struct {
 	deaf      bool                                                // Shutdown does nothing
 	outlives  bool                                                // the end of standard input does nothing
 	talkative bool                                                // logs whatever the level
+	traceless bool                                                // knows nothing of trace ids
 	oneOnly   bool                                                // knows a host that speaks version 1 only
 	change    func(*model)                                        // another model
-	metadata  func(*credentialv1.GetMetadataResponse, bool)       // told differently; true: has settings
+	describes func(*credentialv1.GetMetadataResponse, bool)       // told differently; true: has settings
 	refuse    func([]credential.Violation) []credential.Violation // what it says of wrong settings
 }
 
@@ -176,9 +178,13 @@ func (s specimen) server(config *tls.Config) *grpc.Server {
 	return server
 }
 
-func (m *model) log(level, message string) {
+func (m *model) log(ctx context.Context, level, message string) {
 	if os.Getenv(wire.EnvLogLevel) == "trace" || m.specimen.talkative {
-		line, _ := json.Marshal(map[string]string{"@level": level, "@message": message, "@timestamp": time.Now().Format(time.RFC3339)})
+		fields := map[string]string{"@level": level, "@message": message, "@timestamp": time.Now().Format(time.RFC3339)}
+		if sent := metadata.ValueFromIncomingContext(ctx, "traceparent"); len(sent) == 1 && !m.specimen.traceless {
+			fields["trace_id"] = strings.Split(sent[0], "-")[1]
+		}
+		line, _ := json.Marshal(fields)
 		fmt.Fprintln(os.Stderr, string(line))
 	}
 }
@@ -198,14 +204,14 @@ func (m *model) GetMetadata(context.Context, *credentialv1.GetMetadataRequest) (
 		Name: "model", Version: "1", Description: "makes credentials up",
 		Capabilities: []string{"LIST", "BATCH", "VERSION", "OF THE FUTURE"}, SettingsSchema: modelSchema,
 	}
-	if m.specimen.metadata != nil {
+	if m.specimen.describes != nil {
 		configured, _ := m.state()
-		m.specimen.metadata(out, configured)
+		m.specimen.describes(out, configured)
 	}
 	return out, nil
 }
 
-func (m *model) Configure(_ context.Context, in *credentialv1.ConfigureRequest) (*credentialv1.ConfigureResponse, error) {
+func (m *model) Configure(ctx context.Context, in *credentialv1.ConfigureRequest) (*credentialv1.ConfigureResponse, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.configured && !m.again {
@@ -234,7 +240,7 @@ func (m *model) Configure(_ context.Context, in *credentialv1.ConfigureRequest) 
 		return nil, refused(credential.AlreadyConfigured)
 	}
 	m.configured, m.gone = true, settings["backend"] == "gone"
-	m.log("info", "configured")
+	m.log(ctx, "info", "configured")
 	return &credentialv1.ConfigureResponse{}, nil
 }
 
@@ -251,7 +257,7 @@ func (m *model) Validate(_ context.Context, in *credentialv1.ValidateRequest) (*
 }
 
 func (m *model) GetCredential(ctx context.Context, in *credentialv1.GetCredentialRequest) (*credentialv1.GetCredentialResponse, error) {
-	m.log("debug", "read")
+	m.log(ctx, "debug", "read")
 	configured, gone := m.state()
 	id := in.GetCredentialId()
 	switch {

@@ -89,7 +89,7 @@ func expectItem(what string, item *credentialv1.CredentialResult, want ...creden
 		}
 	}
 	if reason := credential.Reason(failure.GetReason()); reason.FromProvider() {
-		return fmt.Errorf("%s: reason %s with code %d, not %s", what, reason, failure.GetCode(), oneOf(want))
+		return fmt.Errorf("%s: reason %s with code %d, not %s", what, string(reason), failure.GetCode(), oneOf(want))
 	}
 	return fmt.Errorf("%s: a reason that isn't a provider's, not %s", what, oneOf(want))
 }

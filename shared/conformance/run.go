@@ -4,45 +4,42 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"testing"
 	"time"
 
 	credentialv1 "github.com/tom-worker/credential-provider/proto/tom/credential/v1"
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
-// tester is the part of *testing.T that Run needs, so that programs which use this package don't link package testing.
-type tester[T any] interface {
-	Helper()
-	Context() context.Context
-	Run(name string, f func(T)) bool
-	Logf(format string, args ...any)
-	Skipf(format string, args ...any)
-	Errorf(format string, args ...any)
-	Fatalf(format string, args ...any)
-}
-
-// Run makes the checks as subtests of t, which is a *testing.T; each has the check's id as its name. A MUST that isn't met
-// fails its subtest; a SHOULD is logged.
-func Run[T tester[T]](t T, options Options) {
+// Run makes the checks as subtests of t; each has the check's id as its name. A MUST that isn't met fails its subtest; a
+// SHOULD is logged.
+func Run(t *testing.T, options Options) {
 	t.Helper()
 	e, err := newExam(options)
 	if err != nil {
-		t.Fatalf("%v", err)
+		t.Fatal(err)
 	}
 	defer e.close()
 	for _, c := range e.options.selected() {
-		t.Run(c.ID, func(t T) {
+		t.Run(c.ID, func(t *testing.T) {
 			t.Helper()
-			result := e.make(t.Context(), c)
-			switch {
-			case result.Verdict == Skipped || result.Verdict == Blocked:
-				t.Skipf("%s: %s", result.Verdict, result.Detail)
-			case result.Verdict == Failed && c.Level == Must:
-				t.Errorf("%s %s: %s\n%s", c.Level, c.Title, result.Detail, c.Reason)
-			case result.Verdict == Failed:
-				t.Logf("%s %s: %s\n%s", c.Level, c.Title, result.Detail, c.Reason)
-			}
+			tell(t, e.make(t.Context(), c))
 		})
+	}
+}
+
+// tell turns a result into a test's.
+func tell(t testing.TB, result Result) {
+	t.Helper()
+	found := fmt.Sprintf("%s %s, %s: %s\n%s", result.Level, result.Title, result.Verdict, result.Detail, result.Reason)
+	switch {
+	case result.Verdict == Passed:
+	case result.Verdict == Skipped:
+		t.Skip(result.Detail)
+	case result.Level == Must: // also if blocked: what blocks it may not be among the checks that were chosen
+		t.Error(found)
+	default:
+		t.Log(found)
 	}
 }
 

@@ -81,9 +81,6 @@ func (s *Store) newAnswer(cred *credential.Credential, asked instant) *answer {
 	if cred.MaxCacheAge != nil {
 		a.fresh = min(a.fresh, *cred.MaxCacheAge)
 	}
-	if a.fresh <= 0 {
-		a.fresh, a.stale = 0, 0
-	}
 	a.refresh = time.Duration(refreshAt * float64(a.fresh))
 	if !cred.ExpireTime.IsZero() {
 		a.expires = cred.ExpireTime.Sub(time.Unix(0, 0)) // unlike UnixNano, it knows all years
@@ -96,7 +93,8 @@ func (s *Store) newAnswer(cred *credential.Credential, asked instant) *answer {
 	return a
 }
 
-// keepable says whether it may be kept at all.
+// keepable says whether it may be kept at all: if it may not be served without asking again, it may not be served stale
+// either.
 func (a *answer) keepable() bool { return a.fresh > 0 }
 
 func (a *answer) expired(now instant) bool { return now.wall >= a.expires }

@@ -90,6 +90,28 @@ func TestCachedGetAllocatesNothing(t *testing.T) {
 	}
 }
 
+// TestCachedGetTakesNoLock: it would make cores wait for each other.
+func TestCachedGetTakesNoLock(t *testing.T) {
+	s, ids := benchmarkStore(t)
+	found, _ := s.cells.load(ids[0])
+	found.touched.Store(-int64(time.Hour)) // the next use has to be noted, and those after it don't
+	_, _ = s.Get(t.Context(), ids[0])
+	s.mu.Lock()
+	got := make(chan string)
+	go func() { got <- told(s.Get(t.Context(), ids[0])) }()
+	select {
+	case got := <-got:
+		if got != "cached password" {
+			t.Error(got)
+		}
+		s.mu.Unlock()
+	case <-time.After(10 * time.Second):
+		t.Error("it waits for the lock")
+		s.mu.Unlock()
+		<-got
+	}
+}
+
 func benchmarkStore(t testing.TB) (*Store, []string) {
 	t.Helper()
 	b := newBackend()

@@ -223,3 +223,27 @@ func TestOthersWaitForTheQuestion(t *testing.T) {
 		n.wantSent(t, "sw0 one", "sw1 one", "sw1 two", "sw2 two")
 	})
 }
+
+// Material that worked once, and was replaced, has to prove itself again if it comes back.
+func TestCanaryAgainForOlderMaterial(t *testing.T) {
+	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
+		n := newNetwork("one")
+		for _, password := range []string{"one", "two"} {
+			n.accepts[""] = password
+			b.set("a", password)
+			s.Reload(true)
+			n.wantLogin(t, s, "a", "sw0", "done")
+		}
+		b.set("a", "one")
+		s.Reload(true)
+		n.latency, n.most = time.Second, 0
+		var all sync.WaitGroup
+		for i := range 50 {
+			all.Go(func() { n.login(t, s, "a", fmt.Sprint("sw", i)) })
+		}
+		all.Wait()
+		if n.most != 1 {
+			t.Errorf("%d logins at once", n.most)
+		}
+	})
+}

@@ -221,6 +221,19 @@ func TestACopyNeverTellsWhetherThePasswordHasChanged(t *testing.T) {
 			n.wantLogin(t, s, "a", "sw3", "done")
 		})
 	})
+	t.Run("nor whether another copy's is right", func(t *testing.T) {
+		bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
+			n := newNetwork("one")
+			b.set("a", "one")
+			n.wantLogin(t, s, "a", "sw1", "done")
+			s.Reload(true)
+			b.set("a", "older", replica)
+			n.latency = time.Second
+			go func() { time.Sleep(time.Second / 2); b.set("a", "oldest", replica) }()
+			n.wantLogin(t, s, "a", "sw2", "CREDENTIAL_REJECTED after 1s")
+			n.wantSent(t, "sw1 one", "sw2 older")
+		})
+	})
 	t.Run("but what isn't in doubt may be used", func(t *testing.T) {
 		bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
 			n := newNetwork("one")
