@@ -15,7 +15,7 @@ export AWS_EC2_METADATA_DISABLED := true
 PROVIDERS := bin/plugins/tom-credential-aws_secrets_manager bin/plugins/tom-credential-yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help build test soak fuzz demo lint fmt generate image clean
+.PHONY: help build test soak fuzz bench simulate demo lint fmt generate image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,7 @@ build: ## build bin/host-example and bin/plugins/*
 test: ## run all tests, with the race detector where there is a C compiler
 	@if [ -z '$(RACE)' ]; then echo 'no C compiler: the tests run without the race detector'; fi
 	@command -v "$${MOTO_SERVER:-moto_server}" >/dev/null || echo 'no moto_server (pip install "moto[server]"): the comparison with moto is skipped'
+	@[ -x "$${SSHD:-/usr/sbin/sshd}" ] || echo 'no sshd (openssh-server): its tests are skipped'
 	@command -v "$${AWS_CLI:-aws}" >/dev/null || echo 'no AWS CLI (pip install awscli): its tests are skipped'
 	@"$${PYTHON:-python3}" -c 'import botocore' 2>/dev/null || echo 'no Python with boto3 (pip install boto3): the comparison with it is skipped'
 	GORACE=atexit_sleep_ms=0 $(GO) test $(RACE) -timeout 10m ./...
@@ -44,6 +45,15 @@ fuzz: ## run every fuzz test for FUZZTIME
 		file=$${target%%:*}; echo "$$(dirname $$file) $${target##*:}"; \
 		$(GO) test -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(FUZZTIME) $$(dirname $$file) || exit 1; \
 	done
+
+COUNT ?= 1
+bench: ## the benchmarks, COUNT times, as ratios to their peers and budgets
+	@$(GO) test -run '^$$' -bench . -benchtime 3s -count $(COUNT) -timeout 60m ./shared/store/benchmark
+
+simulate: ## a fleet with and without the store; draws shared/store/fleet.svg
+	@mkdir -p dist
+	@$(GO) test -count=1 -v -timeout 30m ./shared/store/simulate -args -chart '$(CURDIR)/dist/fleet.csv'
+	@cd .tools/plot && $(GO) run . <'$(CURDIR)/dist/fleet.csv' >'$(CURDIR)/shared/store/fleet.svg'
 
 demo: build ## see the whole thing at work, with an embedded Secrets Manager
 	@$(GO) run ./host-example/demo

@@ -18,10 +18,12 @@ const program = "host-example"
 
 // cli is one command line at work.
 type cli struct {
-	stderr  io.Writer
-	environ []string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	environ        []string
 
-	// out is what goes to stdout, all at once when the command has ended: a failure leaves nothing half-done there.
+	// out is what goes to stdout, all at once when the command has ended: a failure leaves nothing half-done there. Only
+	// run, whose results can't wait, writes to stdout itself.
 	out bytes.Buffer
 
 	configFile, logLevel, logFormat string // the global flags
@@ -31,10 +33,9 @@ type cli struct {
 
 // run executes one command line and returns the exit status.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) int {
-	c := &cli{stderr: stderr, environ: environ, output: text}
+	c := &cli{stdin: stdin, stdout: stdout, stderr: stderr, environ: environ, output: text}
 	root := c.root()
 	root.SetArgs(args)
-	root.SetIn(stdin)
 	root.SetOut(&c.out)
 	root.SetErr(stderr)
 
@@ -46,6 +47,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 	}
 	status := c.report(err)
+	if c.out.Len() == 0 { // an empty write can block or fail too
+		return status
+	}
 	if _, err := stdout.Write(c.out.Bytes()); err != nil {
 		_, _ = fmt.Fprintf(stderr, "error: write the output: %v\n", err)
 		return max(status, statusFailed)
@@ -85,7 +89,7 @@ with --output json an error is a JSON object on stdout: {"error":{"code","reason
 	flags.StringVar(&c.logFormat, "log-format", "", "`format` of the log: text or json")
 	complete(root, "log-level", "trace", "debug", "info", "warning", "error", "critical", "off")
 	complete(root, "log-format", "text", "json")
-	root.AddCommand(c.getCommand(), c.listCommand(), c.validateCommand(), c.providersCommand(), c.versionCommand())
+	root.AddCommand(c.getCommand(), c.listCommand(), c.validateCommand(), c.runCommand(), c.providersCommand(), c.conformanceCommand(), c.versionCommand())
 	return root
 }
 

@@ -63,6 +63,8 @@ func classify(err error) (*credential.Error, int) {
 		return usage.shown, statusUsage
 	case errors.As(err, &invalid):
 		return invalidSettings(invalid.Problems), statusUsage
+	case errors.As(err, new(unready)) && errors.As(err, &known):
+		return known, statusUsage
 	case errors.As(err, &known):
 		return known, statusOf(known.Reason)
 	default:

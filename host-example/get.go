@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tom-worker/credential-provider/shared/credential"
+	"github.com/tom-worker/credential-provider/shared/store"
 )
 
 // getOptions are the flags of get.
@@ -77,9 +78,14 @@ func (c *cli) get(ctx context.Context, id string, options getOptions) error {
 		return err
 	}
 	defer w.close()
-	cred, err := w.provider.Get(ctx, credential.Request{ID: id, VersionID: options.versionID, VersionLabel: options.versionLabel})
+	lease, err := w.store.GetVersion(ctx, credential.Request{ID: id, VersionID: options.versionID, VersionLabel: options.versionLabel})
 	if err != nil {
 		return err
+	}
+	cred := lease.Credential
+	if strings.HasPrefix(cred.VersionID, store.LocalVersion) {
+		cred = cred.Clone()
+		cred.VersionID = "" // the backend has none
 	}
 	switch {
 	case options.field != "":

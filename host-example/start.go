@@ -13,6 +13,7 @@ import (
 	"github.com/tom-worker/credential-provider/host-example/config"
 	"github.com/tom-worker/credential-provider/shared/credential"
 	"github.com/tom-worker/credential-provider/shared/host"
+	"github.com/tom-worker/credential-provider/shared/store"
 )
 
 // worker is what a command works with: the settings, and the provider that they select.
@@ -21,7 +22,9 @@ type worker struct {
 	problems []config.Problem
 	warnings []config.Problem
 	log      hclog.Logger
+	settings host.Settings  // the provider's
 	provider *host.Provider // nil unless the start succeeded
+	store    *store.Store   // in front of the provider: every read goes through it
 }
 
 // start reads the settings and launches the provider. If there are problems in the settings, the error has all of them:
@@ -29,19 +32,10 @@ type worker struct {
 // never nil, for a command that shows what was found so far; with a nil error it must be closed.
 func (c *cli) start(ctx context.Context, file string) (*worker, error) {
 	w := c.load(file)
-	if w.config.CredentialPlugin == "" && !w.blocked() {
-		w.problems = append(w.problems, w.noProvider())
+	options, err := w.prepare(c.environ)
+	if err != nil {
+		return w, err
 	}
-	if w.blocked() {
-		return w, &config.Error{Problems: w.problems}
-	}
-	options := w.options(w.config.CredentialPlugin)
-	options.Environ = c.environ
-	var misplaced []config.Problem
-	options.Settings, misplaced = w.config.ProviderSettings(names(w.dirs()))
-	w.warnings = append(w.warnings, misplaced...)
-
-	w.offerProjectRoot(options.Settings)
 	provider, err := host.Start(ctx, options)
 	if err != nil {
 		return w, w.refused(err)
@@ -50,8 +44,38 @@ func (c *cli) start(ctx context.Context, file string) (*worker, error) {
 		_ = provider.Close()
 		return w, &config.Error{Problems: w.problems}
 	}
-	w.provider = provider
+	w.provider, w.settings = provider, options.Settings
+	w.store = store.New(provider, w.cache())
 	return w, nil
+}
+
+// prepare says how to launch the selected provider, with its settings.
+func (w *worker) prepare(environ []string) (host.Options, error) {
+	if w.config.CredentialPlugin == "" && !w.blocked() {
+		w.problems = append(w.problems, w.noProvider())
+	}
+	if w.blocked() {
+		return host.Options{}, &config.Error{Problems: w.problems}
+	}
+	options := w.options(w.config.CredentialPlugin)
+	options.Environ = environ
+	var misplaced []config.Problem
+	options.Settings, misplaced = w.config.ProviderSettings(names(w.dirs()))
+	w.warnings = append(w.warnings, misplaced...)
+	w.offerProjectRoot(options.Settings)
+	return options, nil
+}
+
+// cache says how long credentials are kept.
+func (w *worker) cache() store.Options {
+	options := store.DefaultOptions()
+	options.TTL = w.config.CredentialCacheTTL
+	options.MaxStale = w.config.CredentialCacheMaxStale
+	options.NegativeTTL = w.config.CredentialCacheNegativeTTL
+	options.Size = w.config.CredentialCacheSize
+	options.CallTimeout = w.config.CredentialPluginCallTimeout
+	options.Logger = w.log
+	return options
 }
 
 // offerProjectRoot hands the worker's project_root to a provider that has a setting of this name and no value for it: the
@@ -180,4 +204,7 @@ func (w *worker) logWarnings() {
 	}
 }
 
-func (w *worker) close() { _ = w.provider.Close() }
+func (w *worker) close() {
+	w.store.Close()
+	_ = w.provider.Close()
+}

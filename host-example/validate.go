@@ -117,13 +117,17 @@ func (v *validation) backend(ctx context.Context, w *worker, id string, offline 
 	v.checks = append(v.checks, report.Checks...)
 	v.expire = report.BackendCredentialsExpire
 	if check := v.failed(); check != nil {
-		e := credential.Errorf(check.Reason, "check %q failed: %s", check.Name, check.Message)
-		if check.Remedy != "" {
-			e.Help = strings.Split(check.Remedy, "\n")
-		}
-		return e
+		return checkError(check)
 	}
 	return nil
+}
+
+func checkError(check *credential.Check) *credential.Error {
+	e := credential.Errorf(check.Reason, "check %q failed: %s", check.Name, check.Message)
+	if check.Remedy != "" {
+		e.Help = strings.Split(check.Remedy, "\n")
+	}
+	return e
 }
 
 // failed is the first check that failed, or nil.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tom-worker/credential-provider/host-example/grant"
 )
 
 var (
@@ -55,6 +57,21 @@ func (c *Config) check(r *reader) {
 	atLeast("credential_cache_ttl", c.CredentialCacheTTL, 0)
 	atLeast("credential_cache_max_stale", c.CredentialCacheMaxStale, 0)
 	atLeast("credential_cache_negative_ttl", c.CredentialCacheNegativeTTL, 0)
+	atLeast("job_timeout", c.JobTimeout, time.Millisecond)
+	atLeast("shutdown_grace", c.ShutdownGrace, 0)
+	atLeast("ssh_login_timeout", c.SSHLoginTimeout, time.Millisecond)
+	if _, err := grant.Parse(c.SSHCredentialHosts); err != nil {
+		refuse("ssh_credential_hosts", "%v", err)
+	}
+	switch c.SSHHostKeys {
+	case HostKeysStrict:
+	case HostKeysAcceptNew:
+		if c.SSHCredentialHosts == nil {
+			refuse("ssh_host_keys", `with %s a job could send a password to a host of its own: say in ssh_credential_hosts which hosts may receive which credential, such as "lab_*=10.0.0.0/8"`, HostKeysAcceptNew)
+		}
+	default:
+		refuse("ssh_host_keys", "must be %s or %s, not %s", HostKeysStrict, HostKeysAcceptNew, quoted(c.SSHHostKeys))
+	}
 	if c.CredentialCacheSize < 1 {
 		refuse("credential_cache_size", "must be at least 1; to do without the cache, set credential_cache_ttl to 0s")
 	}

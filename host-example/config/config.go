@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,14 @@ import (
 
 // DefaultFile is the YAML file that is read, if it exists, when none is named.
 const DefaultFile = "tom_worker_config.yaml"
+
+// What is done with hosts whose key isn't known.
+const (
+	// HostKeysStrict refuses them.
+	HostKeysStrict = "strict"
+	// HostKeysAcceptNew accepts them, and notes their keys.
+	HostKeysAcceptNew = "accept-new"
+)
 
 // envPrefix begins the name of every environment variable of the worker.
 const envPrefix = "TOM_WORKER_"
@@ -51,6 +60,22 @@ type Config struct {
 	LogFormat string `koanf:"log_format"`
 	// Concurrency is how many jobs run at a time, 1 or more. Default 10.
 	Concurrency int `koanf:"concurrency"`
+	// JobTimeout bounds a job that doesn't say so itself. Default 1 min.
+	JobTimeout time.Duration `koanf:"job_timeout"`
+	// ShutdownGrace is how long jobs may go on when the worker is told to end. Default 30 s.
+	ShutdownGrace time.Duration `koanf:"shutdown_grace"`
+	// SSHKnownHosts is the file with the devices' host keys; a ~/ at its beginning is the user's home. Default
+	// ~/.ssh/known_hosts.
+	SSHKnownHosts string `koanf:"ssh_known_hosts"`
+	// SSHHostKeys is HostKeysStrict, the default, or HostKeysAcceptNew.
+	SSHHostKeys string `koanf:"ssh_host_keys"`
+	// SSHCredentialHosts say which hosts may receive which credential, in the form of package grant. nil, the default, allows
+	// all. With HostKeysAcceptNew it is never nil.
+	SSHCredentialHosts []string `koanf:"ssh_credential_hosts"`
+	// SSHLoginTimeout bounds a login, the connection included. Default 20 s.
+	SSHLoginTimeout time.Duration `koanf:"ssh_login_timeout"`
+	// SSHLegacyAlgorithms allows algorithms that are no longer safe. Default false.
+	SSHLegacyAlgorithms bool `koanf:"ssh_legacy_algorithms"`
 	// ProjectRoot is the folder that a Tom worker's relative paths start from; empty: the working folder. This worker has no
 	// such paths itself: it is for providers that have a setting of this name.
 	ProjectRoot string `koanf:"project_root"`
@@ -150,6 +175,17 @@ func flagLayer(flags map[string]string) layer {
 		l.put(entry{Key: key, Value: value, Text: true, Place: Place{Name: flagName(key)}})
 	}
 	return l
+}
+
+// Differences are the keys of the worker's own settings that differ, in the order of the documentation.
+func Differences(a, b *Config) []string {
+	var differ []string
+	for _, key := range keys {
+		if !reflect.DeepEqual(a.values[key.name].Value, b.values[key.name].Value) {
+			differ = append(differ, key.name)
+		}
+	}
+	return differ
 }
 
 // Place is where a setting, by its whole key, has its value from. The name is empty if it has none.

@@ -83,6 +83,11 @@ func TestDefaults(t *testing.T) {
 		LogLevel:                     hclog.Info,
 		LogFormat:                    "text",
 		Concurrency:                  10,
+		JobTimeout:                   time.Minute,
+		ShutdownGrace:                30 * time.Second,
+		SSHKnownHosts:                "~/.ssh/known_hosts",
+		SSHHostKeys:                  "strict",
+		SSHLoginTimeout:              20 * time.Second,
 		Looked:                       "tom_worker_config.yaml",
 	}
 	gotFields, wantFields := reflect.ValueOf(*cfg), reflect.ValueOf(want)
@@ -215,6 +220,17 @@ credential_cache_size: 1.5
 			file + ":4: credential_plugin_call_timeout: must be at least 1ms",
 			file + ":5: log_level: must be trace, debug, info, warning, error, critical, off or one of 10, 20, 30, 40, 50, not 25",
 		}},
+		{"devices", sources{yaml: "ssh_host_keys: maybe\nssh_credential_hosts: [lab]\nssh_legacy_algorithms: \"true\"\nssh_login_timeout: 0s\n"}, []string{
+			file + `:1: ssh_host_keys: must be strict or accept-new, not "maybe"`,
+			file + `:2: ssh_credential_hosts: item 1 must be a credential id and a host with = between them, such as "lab_*=10.0.0.0/8"`,
+			file + `:3: ssh_legacy_algorithms: must be true or false, not "true"`,
+			file + ":4: ssh_login_timeout: must be at least 1ms",
+		}},
+		{"new host keys for any host", sources{yaml: "ssh_host_keys: accept-new\n"}, []string{
+			file + `:1: ssh_host_keys: with accept-new a job could send a password to a host of its own: say in ssh_credential_hosts which hosts may receive which credential, such as "lab_*=10.0.0.0/8"`,
+		}},
+		{"new host keys for some hosts", sources{yaml: "ssh_host_keys: accept-new\nssh_credential_hosts: ['lab=*']\n"}, nil},
+		{"a truth from the environment", sources{environ: []string{"TOM_WORKER_SSH_LEGACY_ALGORITHMS=yes"}}, nil},
 		{"a number too large for a duration", sources{yaml: "credential_cache_ttl: 1e300\n"}, []string{
 			file + `:1: credential_cache_ttl: must be a duration such as "30s", "5m" or "1m30s", not 1e+300`,
 		}},

@@ -57,6 +57,8 @@ func convert(e entry, field any) (any, error) {
 		return nil, fmt.Errorf("must be a text, not %s; put it in quotes", shown(e.Value))
 	case int:
 		return toInt(e)
+	case bool:
+		return toBool(e)
 	case time.Duration:
 		return toDuration(e)
 	case []string:
@@ -78,6 +80,22 @@ func toInt(e entry) (int, error) {
 		}
 	}
 	return 0, fmt.Errorf("must be a whole number, not %s", shown(e.Value))
+}
+
+func toBool(e entry) (bool, error) {
+	switch value := e.Value.(type) {
+	case bool:
+		return value, nil
+	case string:
+		switch text := strings.ToLower(strings.TrimSpace(value)); {
+		case !e.Text:
+		case text == "true", text == "1", text == "yes", text == "on":
+			return true, nil
+		case text == "false", text == "0", text == "no", text == "off":
+			return false, nil
+		}
+	}
+	return false, fmt.Errorf("must be true or false, not %s", shown(e.Value))
 }
 
 func toDuration(e entry) (time.Duration, error) {

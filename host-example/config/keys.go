@@ -30,6 +30,13 @@ var keys = []key{
 	{"log_level", "info"},
 	{"log_format", "text"},
 	{"concurrency", "10"},
+	{"job_timeout", "1m"},
+	{"shutdown_grace", "30s"},
+	{"ssh_known_hosts", "~/.ssh/known_hosts"},
+	{"ssh_host_keys", HostKeysStrict},
+	{"ssh_credential_hosts", ""},
+	{"ssh_login_timeout", "20s"},
+	{"ssh_legacy_algorithms", "false"},
 	{"project_root", ""},
 }
 

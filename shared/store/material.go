@@ -12,6 +12,10 @@ import (
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
+// LocalVersion begins the version ids that the store makes up where a backend has none. They differ from process to process,
+// so they are nothing to show to a person.
+const LocalVersion = "local-"
+
 // material is a keyed digest of login material: what the guard remembers instead of passwords. Without the key, which is
 // random and lives in one store only, nothing can be learnt from it, not even by guessing.
 type material [sha256.Size]byte
@@ -20,7 +24,7 @@ type material [sha256.Size]byte
 func (m material) same(other material) bool { return subtle.ConstantTimeCompare(m[:], other[:]) == 1 }
 
 // version is what a credential gets whose backend has no versions.
-func (m material) version() string { return "local-" + hex.EncodeToString(m[:8]) }
+func (m material) version() string { return LocalVersion + hex.EncodeToString(m[:8]) }
 
 // device is a digest of a device's name: names may be of any length, and what is remembered of them may not.
 type device uint64

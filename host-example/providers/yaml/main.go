@@ -12,7 +12,7 @@
 //	plugin_yaml_credential_file: inventory/creds.yml   # the default; relative to the worker's project_root
 //
 // It is also an example of a provider. This file is all that an author has to write beyond the reading of his own backend,
-// which here is in file.go (open it, and again when it has changed), parse.go (what it holds) and validate.go (what may be
+// which here is in file.go (open it, and again when it has changed), parse.go and content.go (what it holds) and validate.go (what may be
 // wrong with it).
 package main
 

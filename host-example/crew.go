@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+
+	"github.com/tom-worker/credential-provider/host-example/device"
+	"github.com/tom-worker/credential-provider/host-example/grant"
+	"github.com/tom-worker/credential-provider/host-example/job"
+	"github.com/tom-worker/credential-provider/shared/credential"
+	"github.com/tom-worker/credential-provider/shared/store"
+)
+
+// crew does jobs: it gets the credential, logs in, and runs the commands. It implements job.Worker.
+type crew struct {
+	store  *store.Store
+	grants grant.Rules
+	dialer *device.Dialer
+}
+
+// Prepare implements job.Worker: it has the credential read, so that nobody waits for the backend while the device is kept
+// from others. The login finds it in the store.
+func (c *crew) Prepare(ctx context.Context, j *job.Job) error {
+	if !c.grants.Allow(j.CredentialID, j.Host) {
+		return credential.Errorf(job.HostNotAllowed, "ssh_credential_hosts doesn't allow credential %q to be sent to host %q", j.CredentialID, j.Host)
+	}
+	_, err := c.store.Get(ctx, j.CredentialID)
+	return err
+}
+
+// Do implements job.Worker.
+func (c *crew) Do(ctx context.Context, j *job.Job) (outcome job.Outcome) {
+	var session *device.Session
+	outcome.Err = c.store.Login(ctx, j.CredentialID, j.Device(), func(ctx context.Context, lease store.Lease) (err error) {
+		outcome.Attempts++
+		outcome.CredentialVersion = lease.VersionID
+		session, err = c.dialer.Login(ctx, j.Device(), lease.Credential)
+		return err
+	})
+	if outcome.Err != nil {
+		return outcome
+	}
+	defer session.Close()
+	outcome.Outputs, outcome.Err = session.Run(ctx, j.Commands, j.Shell)
+	return outcome
+}

@@ -1,0 +1,111 @@
+package device_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tom-worker/credential-provider/host-example/device/devicetest"
+	"github.com/tom-worker/credential-provider/host-example/job"
+	"github.com/tom-worker/credential-provider/shared/credential"
+)
+
+func TestRun(t *testing.T) {
+	long := strings.Repeat("a line of a long output\n", 60)
+	for _, test := range []struct {
+		name     string
+		device   devicetest.Options
+		shell    bool
+		commands []string
+		outputs  []string
+		want     credential.Reason
+	}{
+		{"commands", devicetest.Options{}, false, []string{"show version", "show clock"}, []string{"version of r1\n", "clock of r1\n"}, ""},
+		{"a command fails", devicetest.Options{}, false, []string{"show version", "oops", "show clock"}, []string{"version of r1\n", "% Invalid input detected\n"}, job.CommandFailed},
+		{"no exit status", devicetest.Options{NoStatus: true}, false, []string{"show version", "oops"}, []string{"version of r1\n", "% Invalid input detected\n"}, ""},
+		{"no exec", devicetest.Options{NoExec: true}, false, []string{"show version"}, []string{""}, job.CommandFailed},
+		{"one command a connection", devicetest.Options{OneExec: true, NoStatus: true}, false, []string{"show version", "show clock"}, []string{"version of r1\n"}, job.ConnectionLost},
+		{"a terminal", devicetest.Options{NoExec: true}, true, []string{"show version", "show clock"}, []string{"version of r1\n", "clock of r1\n"}, ""},
+		{"a terminal with pages", devicetest.Options{}, true, []string{"long", "show clock"}, []string{long, "clock of r1\n"}, ""},
+		{"a terminal whose prompt changes", devicetest.Options{}, true, []string{"configure", "show mode", "end", "show mode"}, []string{"", "mode of r1\n", "", "mode of r1\n"}, ""},
+		{"a terminal with what looks like a prompt", devicetest.Options{}, true, []string{"echo sw9#", "echo r1# and more", "show clock"}, []string{"sw9#\n", "r1# and more\n", "clock of r1\n"}, ""},
+		{"a terminal that ends", devicetest.Options{}, true, []string{"exit"}, []string{""}, job.ConnectionLost},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.device.Name, test.device.Username, test.device.Password = "r1", "admin", password
+			d := start(t, test.device)
+			session, err := login(t, dialer(t, d), d.Address(), withPassword(password))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			results, err := session.Run(ctx, test.commands, test.shell)
+			if got := credential.ReasonOf(err); got != test.want {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+			var outputs []string
+			for i, result := range results {
+				outputs = append(outputs, result.Output)
+				if result.Command != test.commands[i] || result.Truncated {
+					t.Errorf("output %d is of %q, truncated: %v", i, result.Command, result.Truncated)
+				}
+			}
+			if !slices.Equal(outputs, test.outputs) {
+				t.Errorf("got  %q\nwant %q", outputs, test.outputs)
+			}
+		})
+	}
+}
+
+func TestExitStatus(t *testing.T) {
+	d := start(t, devicetest.Options{Username: "admin", Password: password})
+	session, err := login(t, dialer(t, d), d.Address(), withPassword(password))
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, _ := session.Run(t.Context(), []string{"show x", "oops"}, false)
+	if len(results) != 2 || results[0].ExitStatus == nil || *results[0].ExitStatus != 0 || results[1].ExitStatus == nil || *results[1].ExitStatus != 1 {
+		t.Errorf("got %+v", results)
+	}
+}
+
+// The end of the context ends a command that doesn't, in both ways of running it.
+func TestRunIsCancelled(t *testing.T) {
+	for _, shell := range []bool{false, true} {
+		d := start(t, devicetest.Options{Username: "admin", Password: password, Delay: 300 * time.Millisecond})
+		session, err := login(t, dialer(t, d), d.Address(), withPassword(password))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			for len(d.Commands()) == 0 && t.Context().Err() == nil {
+				time.Sleep(time.Millisecond)
+			}
+			cancel()
+		}()
+		if _, err := session.Run(ctx, []string{"show version"}, shell); credential.ReasonOf(err) != credential.Cancelled {
+			t.Errorf("shell %v: got %v", shell, err)
+		}
+	}
+}
+
+func TestConnectionLost(t *testing.T) {
+	d := start(t, devicetest.Options{Username: "admin", Password: password, Delay: 300 * time.Millisecond})
+	session, err := login(t, dialer(t, d), d.Address(), withPassword(password))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for len(d.Commands()) == 0 && t.Context().Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		d.Disconnect()
+	}()
+	if _, err := session.Run(t.Context(), []string{"show version"}, false); credential.ReasonOf(err) != job.ConnectionLost {
+		t.Errorf("got %v", err)
+	}
+}

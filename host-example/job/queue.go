@@ -1,0 +1,294 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/tom-worker/credential-provider/shared/credential"
+)
+
+const (
+	// ahead is how many jobs are read for each that may run, so that those that wait for a busy device don't keep others
+	// from theirs.
+	ahead = 16
+	// quiet is how long, after the last job of a worker that was told to end, the input has to give nothing before the
+	// worker takes it that no line was on its way.
+	quiet = 200 * time.Millisecond
+	// drainTime is how long it answers an input that never is quiet.
+	drainTime = 5 * time.Second
+)
+
+// Worker does jobs. Its methods are called concurrently, for different jobs, and return soon after ctx ends.
+type Worker interface {
+	// Prepare does what can be done before it is the job's turn at its device. An error ends the job.
+	Prepare(ctx context.Context, job *Job) error
+	// Do does the job. No other job is at its device meanwhile.
+	Do(ctx context.Context, job *Job) Outcome
+}
+
+// Outcome is what became of a job that was begun.
+type Outcome struct {
+	// Outputs are those of the commands that ended.
+	Outputs []Output
+	// CredentialVersion is the version of the credential that was used last; empty if none was.
+	CredentialVersion string
+	// Attempts is how many logins were tried.
+	Attempts int
+	// Err is nil if all went well; else a *credential.Error where possible.
+	Err error
+}
+
+// Queue reads jobs, has them done, and writes their results. The zero value of each field but Worker is documented.
+type Queue struct {
+	Worker Worker
+	// Concurrency is how many jobs run at a time; 0 is 1. Sixteen times as many may wait for their device.
+	Concurrency int
+	// Timeout bounds a job that doesn't say so itself. 0: a minute.
+	Timeout time.Duration
+	// Grace is how long jobs may go on when stop is done. 0: not at all.
+	Grace time.Duration
+	// Logger gets panics of the worker. nil: nobody does.
+	Logger hclog.Logger
+}
+
+// Run works until the input ends and every job has its result. When stop is done, jobs that run have Grace to end, and all
+// others are answered as not started: those that wait, and those that are still in the input. When abort is done, nothing
+// has any time left. Either way every line that was read gets its one result.
+//
+// It returns the error of reading or writing, nil if there was none. If results can't be written, it stops. After a stop a
+// goroutine may stay that waits for in, until that gives it something or ends.
+func (q Queue) Run(stop, abort context.Context, in io.Reader, out io.Writer) error {
+	stop, stopNow := context.WithCancel(stop)
+	defer stopNow()
+	defer context.AfterFunc(abort, stopNow)()
+	r := &run{Queue: q.resolved(), stop: stop, results: results{w: out, failed: stopNow}}
+	r.slots, r.places = make(chan struct{}, r.Concurrency), make(chan struct{}, r.Concurrency*ahead)
+
+	work, interrupt := context.WithCancelCause(context.WithoutCancel(abort))
+	defer interrupt(nil)
+	r.work = work
+	defer context.AfterFunc(abort, func() { interrupt(errInterrupted) })()
+	defer context.AfterFunc(stop, func() {
+		grace := time.NewTimer(r.Grace)
+		defer grace.Stop()
+		select {
+		case <-grace.C:
+			interrupt(errInterrupted)
+		case <-work.Done():
+		}
+	})()
+
+	gone, leave := context.WithCancel(context.Background())
+	defer leave()
+	input := read(gone, in)
+	ended := r.accept(input)
+	if !ended {
+		ended = r.drain(input)
+	}
+	r.jobs.Wait()
+	if err := r.results.err; err != nil {
+		return fmt.Errorf("write a result: %w", err)
+	}
+	if ended && input.err != nil {
+		return fmt.Errorf("read jobs: %w", input.err)
+	}
+	return nil
+}
+
+func (q Queue) resolved() Queue {
+	q.Concurrency = max(q.Concurrency, 1)
+	if q.Timeout <= 0 {
+		q.Timeout = time.Minute
+	}
+	if q.Logger == nil {
+		q.Logger = hclog.NewNullLogger()
+	}
+	return q
+}
+
+// run is one Run of a queue.
+type run struct {
+	Queue
+	results results
+	stop    context.Context // no job begins after it
+	work    context.Context // no job goes on after it
+	turns   turns
+	slots   chan struct{} // for jobs that run
+	places  chan struct{} // for jobs that were read
+	jobs    sync.WaitGroup
+}
+
+// accept begins a job for each line, until the input's end or until all have been told to stop.
+func (r *run) accept(in *input) (ended bool) {
+	for {
+		select {
+		case next, ok := <-in.lines:
+			if !ok {
+				return true
+			}
+			r.begin(next)
+		case <-r.stop.Done():
+			return false
+		}
+	}
+}
+
+// begin answers a line that is no job at once, and has a job done once there is a place for it.
+func (r *run) begin(next line) {
+	j, err := parse(next)
+	if err != nil {
+		r.answer(next, j.ID, StatusInvalid, Outcome{}, err)
+		return
+	}
+	select {
+	case r.places <- struct{}{}:
+	case <-r.stop.Done():
+		r.notStarted(next, j)
+		return
+	}
+	r.jobs.Go(func() {
+		defer func() { <-r.places }()
+		r.one(next, j)
+	})
+}
+
+// drain answers what the input still has after a stop, until it ends, or until all jobs have ended and it gives nothing for
+// a while.
+func (r *run) drain(in *input) (ended bool) {
+	idle := make(chan struct{})
+	go func() {
+		defer close(idle)
+		r.jobs.Wait()
+	}()
+	var wait, limit <-chan time.Time
+	for {
+		select {
+		case next, ok := <-in.lines:
+			if !ok {
+				return true
+			}
+			if j, err := parse(next); err != nil {
+				r.answer(next, j.ID, StatusInvalid, Outcome{}, err)
+			} else {
+				r.notStarted(next, j)
+			}
+			if wait != nil {
+				wait = time.After(quiet)
+			}
+		case <-idle:
+			idle = nil
+			wait, limit = time.After(quiet), time.After(drainTime)
+		case <-wait:
+			return false
+		case <-limit:
+			return false
+		}
+	}
+}
+
+func parse(next line) (*Job, error) {
+	if next.tooLong {
+		return &Job{}, credential.Errorf(Invalid, "the line is no job: it has more than %d bytes", maxLine)
+	}
+	return Parse(next.text)
+}
+
+// one takes a job through its steps and answers it.
+func (r *run) one(next line, j *Job) {
+	answered := false
+	answer := func(status Status, outcome Outcome, err error) {
+		answered = true
+		r.answer(next, j.ID, status, outcome, err)
+	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			r.Logger.Error("a job made the worker panic", "job", j.ID, "line", next.number, "stack", string(debug.Stack()))
+			if !answered {
+				answer(StatusFailed, Outcome{}, credential.Errorf(credential.Internal, "the worker made a mistake; its log says where"))
+			}
+		}
+	}()
+
+	timeout := j.Timeout
+	if timeout <= 0 {
+		timeout = r.Timeout
+	}
+	spent, err := r.prepare(j, timeout)
+	if r.stop.Err() != nil {
+		r.notStarted(next, j)
+		return
+	}
+	if err != nil {
+		answer(StatusFailed, Outcome{}, err)
+		return
+	}
+	device, ok := r.turns.take(j.Device(), r.stop.Done())
+	if !ok {
+		r.notStarted(next, j)
+		return
+	}
+	defer device()
+	// Only who has the device's turn asks for a slot, so that none is idle.
+	select {
+	case r.slots <- struct{}{}:
+		defer func() { <-r.slots }()
+	case <-r.stop.Done():
+		r.notStarted(next, j)
+		return
+	}
+	if r.stop.Err() != nil { // select takes either if both are there
+		r.notStarted(next, j)
+		return
+	}
+	ctx, cancel := context.WithTimeoutCause(r.work, timeout-spent, errTimedOut)
+	defer cancel()
+	outcome := r.Worker.Do(ctx, j)
+	status, err := StatusOK, ended(ctx, outcome.Err)
+	if err != nil {
+		status = StatusFailed
+	}
+	answer(status, outcome, err)
+}
+
+// prepare returns how much of its time the job has spent.
+func (r *run) prepare(j *Job, timeout time.Duration) (time.Duration, error) {
+	begin := time.Now()
+	ctx, cancel := context.WithTimeoutCause(r.stop, timeout, errTimedOut)
+	defer cancel()
+	err := r.Worker.Prepare(ctx, j)
+	return time.Since(begin), ended(ctx, err)
+}
+
+// The causes for which a job's context ends.
+var (
+	errTimedOut    = credential.Errorf(TimedOut, "the job's time was up")
+	errInterrupted = credential.Errorf(Interrupted, "the worker had to end before the job did")
+)
+
+// ended says why a job failed: if its context has ended, and the worker only ran into that, then that is why.
+func ended(ctx context.Context, err error) error {
+	var cause *credential.Error
+	if err == nil || ctx.Err() == nil || !errors.As(context.Cause(ctx), &cause) {
+		return err
+	}
+	switch credential.ReasonOf(err) {
+	case credential.DeadlineExceeded, credential.Cancelled, credential.Internal, DeviceUnreachable, ConnectionLost:
+		return credential.Errorf(cause.Reason, "%s: %w", cause.Message, err)
+	}
+	return err
+}
+
+func (r *run) notStarted(next line, j *Job) {
+	r.answer(next, j.ID, StatusNotStarted, Outcome{}, credential.Errorf(NotStarted, "the worker was told to end before it began the job"))
+}
+
+func (r *run) answer(next line, id string, status Status, outcome Outcome, err error) {
+	r.results.write(newResult(id, next.number, status, outcome, err, time.Since(next.read)))
+}
