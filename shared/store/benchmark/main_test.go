@@ -1,0 +1,54 @@
+package benchmark
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// TestMain takes the machine's AWS settings away, and removes what was built.
+func TestMain(m *testing.M) {
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") {
+			_ = os.Unsetenv(name)
+		}
+	}
+	_ = os.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	if id := os.Getenv(envBackend); id != "" {
+		serveBackend(id)
+		return
+	}
+	code := m.Run()
+	for _, folder := range built {
+		_ = os.RemoveAll(folder)
+	}
+	os.Exit(code)
+}
+
+// built are the folders of executables, to be removed at the end.
+var built []string
+
+// buildProvider and buildEmpty build the two sides in the same way: as make build does.
+var (
+	buildProvider = sync.OnceValues(func() (string, error) { return build("tom-credential-aws_secrets_manager", "../../../plugin-awssm") })
+	buildEmpty    = sync.OnceValues(func() (string, error) { return build("empty", "./testdata/empty") })
+)
+
+func build(name, source string) (string, error) {
+	folder, err := os.MkdirTemp("", "benchmark")
+	if err != nil {
+		return "", err
+	}
+	built = append(built, folder)
+	path := filepath.Join(folder, name)
+	command := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, source)
+	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := command.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s: %w\n%s", source, err, out)
+	}
+	return path, os.Chmod(path, 0o755)
+}

@@ -1,0 +1,75 @@
+package benchmark
+
+import (
+	"testing"
+	"time"
+
+	"github.com/tom-worker/credential-provider/shared/store"
+)
+
+// BenchmarkUncachedGet is the way from the host to the backend: store, host, provider process and its SDK call; against
+// the SDK call made here and a call to the empty plugin (ratio), or the SDK call made in the empty plugin
+// (in-plugin-ratio), which says how much of it is ours.
+func BenchmarkUncachedGet(b *testing.B) {
+	url, id := distantBackend(b)
+	p := launch(b, url)
+	defer func() { must(b, p.Close()) }()
+	s := store.New(p, store.Options{}) // keeps nothing
+	defer s.Close()
+	client := sdk(b)
+	process, conn := launchEmpty(b)
+	defer process.Kill()
+
+	get := func() {
+		_, err := s.Get(b.Context(), id)
+		must(b, err)
+	}
+	peer := func() {
+		read(b, client, id)
+		call(b, conn, "Call")
+	}
+	inside := func() { call(b, conn, "Read") }
+	for range 200 { // connections, and what runtimes learn
+		get()
+		peer()
+		inside()
+	}
+	times := alternate(b, timed(get), timed(peer), timed(inside))
+	ratio(b, times[0], times[1], 1.1)
+	b.ReportMetric(float64(times[0])/float64(times[2]), "in-plugin-ratio")
+}
+
+// BenchmarkStart is the time from exec to the first credential, against the empty plugin's and one SDK call: made here
+// (ratio), or in the plugin (in-plugin-ratio), which has to load the SDK's pages first, as our provider has.
+func BenchmarkStart(b *testing.B) {
+	url, id := distantBackend(b)
+	ours := func() time.Duration {
+		begin := time.Now()
+		p := launch(b, url)
+		s := store.New(p, store.DefaultOptions())
+		_, err := s.Get(b.Context(), id)
+		took := time.Since(begin)
+		must(b, err)
+		s.Close()
+		must(b, p.Close())
+		return took
+	}
+	peer := func(first func(method func(string))) side {
+		return func() time.Duration {
+			begin := time.Now()
+			process, conn := launchEmpty(b)
+			first(func(method string) { call(b, conn, method) })
+			took := time.Since(begin)
+			process.Kill()
+			return took
+		}
+	}
+	here := peer(func(func(string)) { read(b, sdk(b), id) })
+	inside := peer(func(method func(string)) { method("Read") })
+	ours() // builds, and has the files read from disk once
+	here()
+	times := alternate(b, ours, here, inside)
+	ratio(b, times[0], times[1], 0.8)
+	b.ReportMetric(float64(times[0])/float64(times[2]), "in-plugin-ratio")
+	b.ReportMetric(times[0].Seconds()*1000, "ms")
+}
