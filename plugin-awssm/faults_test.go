@@ -118,7 +118,7 @@ var faultTable = map[string]fault{
 		want: everywhere(credential.BackendMisconfigured), help: "endpoint_url",
 	},
 	"unknown host": {
-		prepare: func(_ *testing.T, _ *awssmtest.Server, s *settings) { s.EndpointURL = "http://nowhere.invalid" },
+		prepare: func(_ *testing.T, _ *awssmtest.Server, s *settings) { s.EndpointURL = noHost },
 		want:    everywhere(credential.BackendMisconfigured), help: "DNS",
 	},
 	"refused connection": {

@@ -252,7 +252,7 @@ func TestGetUnreachable(t *testing.T) {
 		help     string
 	}{
 		"refused":           {"http://" + closed, credential.BackendUnavailable, "refused", "endpoint_url"},
-		"no such host":      {"http://nowhere.invalid", credential.BackendMisconfigured, `"nowhere.invalid"`, "DNS"},
+		"no such host":      {noHost, credential.BackendMisconfigured, `there is no host "x`, "DNS"},
 		"unknown authority": {secure.URL(), credential.BackendMisconfigured, "unknown authority", "AWS_CA_BUNDLE"},
 		"not TLS":           {strings.Replace(plain.URL(), "http:", "https:", 1), credential.BackendMisconfigured, "TLS", "endpoint_url"},
 	}

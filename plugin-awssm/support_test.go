@@ -185,3 +185,6 @@ func eventually(t *testing.T, what string, happened func() bool) {
 		}
 	}
 }
+
+// noHost is the URL of a host that can't exist: a label of a name has at most 63 characters, so nobody has to be asked.
+var noHost = "http://" + strings.Repeat("x", 64) + ".invalid"
