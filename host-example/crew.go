@@ -10,11 +10,17 @@ import (
 	"github.com/tom-worker/credential-provider/shared/store"
 )
 
+// credentials is what the crew asks of the store. *store.Store is one.
+type credentials interface {
+	Get(ctx context.Context, id string) (store.Lease, error)
+	Login(ctx context.Context, id, device string, do func(context.Context, store.Lease) error) error
+}
+
 // crew does jobs: it gets the credential, logs in, and runs the commands. It implements job.Worker.
 type crew struct {
-	store  *store.Store
-	grants grant.Rules
-	dialer *device.Dialer
+	credentials credentials
+	grants      grant.Rules
+	dialer      *device.Dialer
 }
 
 // Prepare implements job.Worker: it has the credential read, so that nobody waits for the backend while the device is kept
@@ -23,14 +29,14 @@ func (c *crew) Prepare(ctx context.Context, j *job.Job) error {
 	if !c.grants.Allow(j.CredentialID, j.Host) {
 		return credential.Errorf(job.HostNotAllowed, "ssh_credential_hosts doesn't allow credential %q to be sent to host %q", j.CredentialID, j.Host)
 	}
-	_, err := c.store.Get(ctx, j.CredentialID)
+	_, err := c.credentials.Get(ctx, j.CredentialID)
 	return err
 }
 
 // Do implements job.Worker.
 func (c *crew) Do(ctx context.Context, j *job.Job) (outcome job.Outcome) {
 	var session *device.Session
-	outcome.Err = c.store.Login(ctx, j.CredentialID, j.Device(), func(ctx context.Context, lease store.Lease) (err error) {
+	outcome.Err = c.credentials.Login(ctx, j.CredentialID, j.Device(), func(ctx context.Context, lease store.Lease) (err error) {
 		outcome.Attempts++
 		outcome.CredentialVersion = lease.VersionID
 		session, err = c.dialer.Login(ctx, j.Device(), lease.Credential)

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tom-worker/credential-provider/shared/credential"
-	"github.com/tom-worker/credential-provider/shared/host"
 )
 
 // pageSize is how many credentials are asked for at a time.
@@ -30,7 +29,7 @@ func (c *cli) listCommand() *cobra.Command {
 			return err
 		}
 		defer w.close()
-		ids, err := listAll(ctx, w.provider)
+		ids, err := listAll(ctx, w.source)
 		if err != nil {
 			return err
 		}
@@ -50,7 +49,7 @@ func (c *cli) listCommand() *cobra.Command {
 }
 
 // listAll reads every page. Pages come in no order, and a credential that changes meanwhile may be on two of them.
-func listAll(ctx context.Context, provider *host.Provider) ([]string, error) {
+func listAll(ctx context.Context, provider source) ([]string, error) {
 	ids := []string{}
 	for token := ""; ; {
 		page, err := provider.List(ctx, pageSize, token)

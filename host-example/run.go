@@ -52,7 +52,9 @@ are wrong, or if the provider's checks find something that only a person can put
 func (c *cli) run(ctx context.Context) error {
 	signals := watchSignals()
 	defer signals.close()
-	w, err := c.launch(ctx)
+	w := c.load(c.configFile)
+	err := w.start(ctx, c.environ)
+	w.logWarnings()
 	if err != nil {
 		return err
 	}
@@ -132,9 +134,9 @@ func (w *worker) crew() (*crew, error) {
 		return nil, refuse("ssh_known_hosts", err)
 	}
 	return &crew{
-		store:  w.store,
-		grants: rules,
-		dialer: &device.Dialer{HostKeys: hostKeys, LegacyAlgorithms: w.config.SSHLegacyAlgorithms, LoginTimeout: w.config.SSHLoginTimeout},
+		credentials: w.store,
+		grants:      rules,
+		dialer:      &device.Dialer{HostKeys: hostKeys, LegacyAlgorithms: w.config.SSHLegacyAlgorithms, LoginTimeout: w.config.SSHLoginTimeout},
 	}, nil
 }
 

@@ -24,7 +24,15 @@ type worker struct {
 	log      hclog.Logger
 	settings host.Settings  // the provider's
 	provider *host.Provider // nil unless the start succeeded
-	store    *store.Store   // in front of the provider: every read goes through it
+	source   source         // the provider, and whatever looks on
+	store    *store.Store   // in front of the source: every read goes through it
+}
+
+// source is what is asked of a provider while it runs. *host.Provider is one.
+type source interface {
+	store.BatchProvider
+	List(ctx context.Context, pageSize int, pageToken string) (credential.Page, error)
+	Validate(ctx context.Context, id string) (credential.Report, error)
 }
 
 // start reads the settings and launches the provider. If there are problems in the settings, the error has all of them:
@@ -32,21 +40,27 @@ type worker struct {
 // never nil, for a command that shows what was found so far; with a nil error it must be closed.
 func (c *cli) start(ctx context.Context, file string) (*worker, error) {
 	w := c.load(file)
-	options, err := w.prepare(c.environ)
+	return w, w.start(ctx, c.environ)
+}
+
+// start launches the provider. With a nil error the worker must be closed.
+func (w *worker) start(ctx context.Context, environ []string) error {
+	options, err := w.prepare(environ)
 	if err != nil {
-		return w, err
+		return err
 	}
 	provider, err := host.Start(ctx, options)
 	if err != nil {
-		return w, w.refused(err)
+		return w.refused(err)
 	}
 	if len(w.problems) > 0 {
 		_ = provider.Close()
-		return w, &config.Error{Problems: w.problems}
+		return &config.Error{Problems: w.problems}
 	}
 	w.provider, w.settings = provider, options.Settings
-	w.store = store.New(provider, w.cache())
-	return w, nil
+	w.source = provider
+	w.store = store.New(w.source, w.cache())
+	return nil
 }
 
 // prepare says how to launch the selected provider, with its settings.

@@ -110,7 +110,7 @@ func (v *validation) backend(ctx context.Context, w *worker, id string, offline 
 		v.checks = append(v.checks, credential.Check{Name: "backend", Status: credential.StatusSkipped, Message: "not asked, because of --offline"})
 		return nil
 	}
-	report, err := w.provider.Validate(ctx, id)
+	report, err := w.source.Validate(ctx, id)
 	if err != nil {
 		return err
 	}

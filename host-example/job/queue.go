@@ -45,6 +45,14 @@ type Outcome struct {
 	Err error
 }
 
+// Observer is told what becomes of lines, for whoever counts them. Its methods are called concurrently, and return at once.
+type Observer interface {
+	// Read is called when a line has been read that isn't blank.
+	Read()
+	// Answered is called with the line's one result, just before that is written.
+	Answered(Result)
+}
+
 // Queue reads jobs, has them done, and writes their results. The zero value of each field but Worker is documented.
 type Queue struct {
 	Worker Worker
@@ -56,7 +64,15 @@ type Queue struct {
 	Grace time.Duration
 	// Logger gets panics of the worker. nil: nobody does.
 	Logger hclog.Logger
+	// Observer is told of each line. nil: nobody is.
+	Observer Observer
 }
+
+// unobserved is the observer of a queue that has none.
+type unobserved struct{}
+
+func (unobserved) Read()           {}
+func (unobserved) Answered(Result) {}
 
 // Run works until the input ends and every job has its result. When stop is done, jobs that run have Grace to end, and all
 // others are answered as not started: those that wait, and those that are still in the input. When abort is done, nothing
@@ -110,6 +126,9 @@ func (q Queue) resolved() Queue {
 	if q.Logger == nil {
 		q.Logger = hclog.NewNullLogger()
 	}
+	if q.Observer == nil {
+		q.Observer = unobserved{}
+	}
 	return q
 }
 
@@ -133,6 +152,7 @@ func (r *run) accept(in *input) (ended bool) {
 			if !ok {
 				return true
 			}
+			r.Observer.Read()
 			r.begin(next)
 		case <-r.stop.Done():
 			return false
@@ -174,6 +194,7 @@ func (r *run) drain(in *input) (ended bool) {
 			if !ok {
 				return true
 			}
+			r.Observer.Read()
 			if j, err := parse(next); err != nil {
 				r.answer(next, j.ID, StatusInvalid, Outcome{}, err)
 			} else {
@@ -290,5 +311,7 @@ func (r *run) notStarted(next line, j *Job) {
 }
 
 func (r *run) answer(next line, id string, status Status, outcome Outcome, err error) {
-	r.results.write(newResult(id, next.number, status, outcome, err, time.Since(next.read)))
+	result := newResult(id, next.number, status, outcome, err, time.Since(next.read))
+	r.Observer.Answered(result)
+	r.results.write(result)
 }

@@ -334,8 +334,12 @@ func TestEveryLineIsAnswered(t *testing.T) {
 			time.AfterFunc(time.Duration(stopAfter)*25*time.Millisecond, stopNow)
 			var out bytes.Buffer
 			in := &slowly{lines: strings.SplitAfter(input.String(), "\n")}
-			if err := (job.Queue{Worker: &worker{}, Concurrency: 4, Grace: 10 * time.Millisecond}).Run(stop, t.Context(), in, &out); err != nil {
+			var o tally
+			if err := (job.Queue{Worker: &worker{}, Concurrency: 4, Grace: 10 * time.Millisecond, Observer: &o}).Run(stop, t.Context(), in, &out); err != nil {
 				t.Fatal(err)
+			}
+			if o.read != lines || o.answered() != lines {
+				t.Fatalf("the observer saw %d lines and %d results", o.read, o.answered())
 			}
 			seen := map[int]int{}
 			for _, result := range parse(t, out.String()) {

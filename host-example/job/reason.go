@@ -1,6 +1,9 @@
 package job
 
 import (
+	"maps"
+	"slices"
+
 	"google.golang.org/grpc/codes"
 
 	"github.com/tom-worker/credential-provider/shared/credential"
@@ -45,6 +48,9 @@ var reasonCodes = map[credential.Reason]codes.Code{
 	CommandFailed:     codes.Aborted,
 	ConnectionLost:    codes.Unavailable,
 }
+
+// Reasons are the reasons of this package, sorted.
+func Reasons() []credential.Reason { return slices.Sorted(maps.Keys(reasonCodes)) }
 
 // codeOf is the gRPC code that belongs to a reason of this package or of package credential.
 func codeOf(reason credential.Reason) codes.Code {

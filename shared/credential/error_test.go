@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,6 +31,9 @@ func TestReasons(t *testing.T) {
 	}
 	if len(all) != 28 {
 		t.Errorf("there are %d reasons", len(all))
+	}
+	if listed := Reasons(); len(listed) != len(all) || !slices.IsSorted(listed) {
+		t.Errorf("listed are %v", listed)
 	}
 	for reason, code := range all {
 		if reason.Code() != code || code == codes.OK {

@@ -1,6 +1,11 @@
 package credential
 
-import "google.golang.org/grpc/codes"
+import (
+	"maps"
+	"slices"
+
+	"google.golang.org/grpc/codes"
+)
 
 // Reason says why a call failed. It is an error itself, so that errors.Is(err, credential.CredentialNotFound) works for
 // every error of a provider, a host or a store.
@@ -96,6 +101,13 @@ func (r Reason) Code() codes.Code {
 func (r Reason) FromProvider() bool {
 	_, ok := providerCodes[r]
 	return ok
+}
+
+// Reasons are all reasons of the contract, of providers and of hosts, sorted.
+func Reasons() []Reason {
+	all := slices.AppendSeq(slices.Collect(maps.Keys(providerCodes)), maps.Keys(hostCodes))
+	slices.Sort(all)
+	return all
 }
 
 // Transient says whether the same call may succeed later without anybody changing anything.
