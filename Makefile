@@ -15,7 +15,7 @@ export AWS_EC2_METADATA_DISABLED := true
 PROVIDERS := bin/plugins/tom-credential-aws_secrets_manager bin/plugins/tom-credential-yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help build test soak fuzz bench simulate demo lint fmt generate image clean
+.PHONY: help build test soak fuzz bench simulate demo dist vulncheck lint fmt generate image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,14 @@ simulate: ## a fleet with and without the store; draws shared/store/fleet.svg
 
 demo: build ## see the whole thing at work, with an embedded Secrets Manager
 	@$(GO) run ./host-example/demo
+
+TARGETS ?= linux/amd64,linux/arm64,darwin/amd64,darwin/arm64,windows/amd64,windows/arm64
+DIST    ?= $(CURDIR)/dist
+dist: ## a release: archives for each of TARGETS, and their digests, in DIST
+	@$(GO) -C .tools/dist run . -source '$(CURDIR)' -out '$(DIST)' -version '$(VERSION)' -targets '$(TARGETS)'
+
+vulncheck: ## look for known vulnerabilities in what is linked; asks vuln.go.dev
+	$(TOOL) govulncheck ./...
 
 lint: ## buf lint and breaking, golangci-lint, gofmt
 	$(TOOL) buf lint

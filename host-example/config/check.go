@@ -12,7 +12,7 @@ import (
 
 var (
 	providerName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
-	sha256Digits = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
+	sha256Digits = regexp.MustCompile(`^[0-9a-fA-F]{64}( .*)?$`)
 	passPattern  = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*\*?|\*)$`)
 )
 
@@ -40,7 +40,7 @@ func (c *Config) check(r *reader) {
 		c.CredentialPluginDirs[i] = absolute
 	}
 	if digest := c.CredentialPluginSHA256; digest != "" && !sha256Digits.MatchString(digest) {
-		refuse("credential_plugin_sha256", "must be 64 hexadecimal digits, as sha256sum prints them")
+		refuse("credential_plugin_sha256", "must be 64 hexadecimal digits, alone or with a file name behind them, as sha256sum prints them")
 	}
 	for i, pattern := range c.CredentialPluginPassEnv {
 		if !passPattern.MatchString(pattern) {

@@ -241,7 +241,7 @@ credential_cache_size: 1.5
 			`environment variable TOM_WORKER_CREDENTIAL_PLUGIN: credential_plugin: must be a provider's name (lower-case letters, digits and underscores, a letter first), not "Vault"`,
 		}},
 		{"a checksum of another kind", sources{yaml: "credential_plugin_sha256: d41d8cd98f00b204e9800998ecf8427e\n"}, []string{
-			file + ":1: credential_plugin_sha256: must be 64 hexadecimal digits, as sha256sum prints them",
+			file + ":1: credential_plugin_sha256: must be 64 hexadecimal digits, alone or with a file name behind them, as sha256sum prints them",
 		}},
 		{"a pattern with a star inside", sources{yaml: "credential_plugin_pass_env: ['A*B']\n"}, []string{
 			file + `:1: credential_plugin_pass_env: item 1 must be the name of an environment variable, or the beginning of names with a * at the end, not "A*B"`,

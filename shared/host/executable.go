@@ -36,7 +36,8 @@ func prepare(path, digest string) (*executable, error) {
 	if digest == "" {
 		return exe, nil
 	}
-	want, err := hex.DecodeString(strings.TrimSpace(digest))
+	digits, _, _ := strings.Cut(strings.TrimSpace(digest), " ")
+	want, err := hex.DecodeString(digits)
 	if err != nil || len(want) != sha256.Size {
 		return nil, credential.Errorf(credential.ProviderRefused, "the checksum of provider %s must be %d hexadecimal digits", path, 2*sha256.Size).
 			WithHelp("print it with: sha256sum %s", path)

@@ -90,7 +90,7 @@ func TestPinnedProviderRestartsFromItsCopy(t *testing.T) {
 	}
 	options := memoryOptions(t)
 	options.Path = path
-	options.SHA256 = fmt.Sprintf("%x", sha256.Sum256(program))
+	options.SHA256 = fmt.Sprintf("%x  plugins/program", sha256.Sum256(program))
 	p := start(t, options)
 	before := password(t, p, "pid")
 	if err := os.Remove(path); err != nil {
