@@ -35,6 +35,7 @@ func (p providersBuilt) Run() int {
 	for _, provider := range []struct{ source, path string }{
 		{"../plugin-awssm", filepath.Join(pluginDir, "tom-credential-aws_secrets_manager")},
 		{"./providers/yaml", filepath.Join(exampleDir, "tom-credential-yaml")},
+		{"./testdata/vault", filepath.Join(exampleDir, "tom-credential-vault")},
 	} {
 		if err := build(provider.source, provider.path); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -18,8 +18,9 @@ func (c *cli) validateCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "validate [CONFIG]",
 		Short: "Check the settings, then what the provider can reach",
-		Long: `Check the settings, all at once, each problem with its line; then let the provider check its backend: whether it is
-reached, who it takes us for, what we may do there. What is wrong comes with what to do about it.
+		Long: `Check the settings, all at once, each problem with its line; show those that are in effect and where they are from,
+secrets masked; then let the provider check its backend: whether it is reached, who it takes us for, what we may do there.
+What is wrong comes with what to do about it.
 
 The settings are those of CONFIG (or --config), and of the environment, as every other command would use them.
 
@@ -85,6 +86,8 @@ type validation struct {
 	file     string
 	problems []config.Problem
 	warnings []config.Problem
+	others   []config.Problem // settings of providers that aren't selected
+	effect   []setting
 	name     string // the provider's; empty before it is known
 	version  string
 	path     string
@@ -96,11 +99,13 @@ type validation struct {
 func (v *validation) settings(w *worker) {
 	v.file, v.problems, v.warnings = w.config.File, w.problems, w.warnings
 	v.name = w.config.CredentialPlugin
+	v.others = w.config.OfOthers(names(w.dirs()))
 	if w.provider == nil {
 		return
 	}
 	metadata := w.provider.Metadata()
 	v.version, v.path = metadata.Version, metadata.Path
+	v.effect = inEffect(w.config, metadata, w.settings)
 	v.checks = append(v.checks, credential.Check{Name: "settings", Status: credential.StatusPassed, Message: "accepted by the provider"})
 }
 
@@ -159,6 +164,17 @@ func (v *validation) print(c *cli) {
 			c.out.WriteString(indent(printable(problem.Remedy), "    "))
 		}
 	}
+	for _, other := range v.others {
+		line("  ignored: %s", printable(other.String()))
+	}
+	if len(v.effect) > 0 {
+		line("")
+		settings := newTable("SETTING", "VALUE", "FROM")
+		for _, s := range v.effect {
+			settings.row(s.Key, s.Value, s.From)
+		}
+		settings.write(&c.out)
+	}
 	if len(v.checks) > 0 {
 		line("")
 		checks := newTable("CHECK", "STATUS", "FOUND")
@@ -189,6 +205,8 @@ func (v *validation) document(err error) map[string]any {
 		"provider":    map[string]string{"name": v.name, "version": v.version, "path": v.path},
 		"problems":    problemDocuments(v.problems),
 		"warnings":    problemDocuments(v.warnings),
+		"ignored":     problemDocuments(v.others),
+		"settings":    append([]setting{}, v.effect...),
 		"checks":      checks,
 	}
 	if !v.expire.IsZero() {

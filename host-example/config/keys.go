@@ -48,10 +48,13 @@ func ownKey(name string) (key, bool) {
 	return keys[at], true
 }
 
+// defaultPlace is where a setting is from that no source sets.
+const defaultPlace = "default"
+
 func defaultLayer() layer {
 	l := layer{}
 	for _, key := range keys {
-		l.put(entry{Key: key.name, Value: key.fallback, Text: true, Place: Place{Name: "default"}})
+		l.put(entry{Key: key.name, Value: key.fallback, Text: true, Place: Place{Name: defaultPlace}})
 	}
 	return l
 }

@@ -50,7 +50,11 @@ func (c *Config) Refused(refusal *credential.Error) []Problem {
 		if place.Name != "" {
 			text = strings.TrimSuffix(text, " ("+place.String()+")") // it comes first in a Problem
 		}
-		problems = append(problems, newProblem(place, pluginPrefix+keyName(key), "%s", text))
+		problem := newProblem(place, pluginPrefix+keyName(key), "%s", text)
+		if place.Name == "" {
+			problem.Remedy = c.missing(problem.Key)
+		}
+		problems = append(problems, problem)
 	}
 	slices.SortStableFunc(problems, ByPlace)
 	return problems

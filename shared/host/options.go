@@ -14,8 +14,8 @@ type Options struct {
 	Path string
 	// Dirs are searched for tom-credential-<Name>, in order. Empty: [DefaultDirs].
 	Dirs []string
-	// SHA256 is the executable's digest in hexadecimal, or a line of sha256sum that begins with it. If it is set, the file is copied into a private folder while
-	// it is hashed, and the copy is executed, so that what runs is what was checked.
+	// SHA256 is the executable's digest in hexadecimal, or a line of sha256sum that begins with it. If it is set, the file
+	// is copied into a private folder while it is hashed, and the copy is executed, so that what runs is what was checked.
 	SHA256 string
 
 	// PassEnv are the names of environment variables, or patterns with a * at the end, that the provider gets besides
