@@ -36,7 +36,7 @@ func (m Metadata) resolve(settings Settings) (map[string]any, error) {
 			if setting.Value == "" || setting.Value == nil {
 				continue
 			}
-			if _, both := settings[base]; both {
+			if info, _ := m.schema.Property(base); isSet(settings[base], info) {
 				refuse(name, "set either %s or %s", base, name)
 				continue
 			}
@@ -56,8 +56,8 @@ func (m Metadata) resolve(settings Settings) (map[string]any, error) {
 			refuse(name, "no such setting%s", m.suggest(name))
 			continue
 		}
-		if setting.Value == nil || setting.Value == "" && !info.EmptyAllowed {
-			continue // unset
+		if !isSet(setting, info) {
+			continue
 		}
 		value, err := convert(setting, info)
 		if err != nil {
@@ -67,7 +67,10 @@ func (m Metadata) resolve(settings Settings) (map[string]any, error) {
 		values[name] = value
 	}
 	for _, violation := range m.schema.Check(values) {
-		if !slices.ContainsFunc(violations, func(v credential.Violation) bool { return v.Setting == violation.Setting }) {
+		known := func(v credential.Violation) bool {
+			return v.Setting == violation.Setting || v.Setting == violation.Setting+"_file"
+		}
+		if !slices.ContainsFunc(violations, known) {
 			refuse(violation.Setting, "%s", violation.Problem)
 		}
 	}
@@ -75,6 +78,11 @@ func (m Metadata) resolve(settings Settings) (map[string]any, error) {
 		return nil, m.refused(violations)
 	}
 	return values, nil
+}
+
+// isSet says whether a setting has a value. An empty text is none, unless the schema says that it means something.
+func isSet(setting Setting, info SettingInfo) bool {
+	return setting.Value != nil && (setting.Value != "" || info.EmptyAllowed)
 }
 
 // explain adds to the provider's own refusal where the refused values come from.

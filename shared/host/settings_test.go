@@ -31,6 +31,7 @@ func TestSettingsReachTheProvider(t *testing.T) {
 		{"except where it means something", Settings{"empty": text("")}, "|||0|5s|[]|false"},
 		{"offered to whom it may concern", Settings{"prefix": {Value: "p", Offered: true}, "colour": {Value: "x", Offered: true}}, "p|full||0|5s|[]|false"},
 		{"a secret from a file", Settings{"token_file": text(secret)}, "|full|from a file|0|5s|[]|false"},
+		{"a secret from a file, itself unset", Settings{"token_file": text(secret), "token": text("")}, "|full|from a file|0|5s|[]|false"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			options := memoryOptions(t)
