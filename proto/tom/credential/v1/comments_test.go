@@ -99,6 +99,19 @@ func TestReasonsInTheContractAreThoseOfTheCode(t *testing.T) {
 	}
 }
 
+// What the rows of that table say is compared in shared/store.
+func TestEveryReasonIsInTheReadme(t *testing.T) {
+	text, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, reason := range declaredReasons(t) {
+		if row := "\n| `" + string(reason) + "` |"; reason.FromProvider() && strings.Count(string(text), row) != 1 {
+			t.Errorf("%s has %d rows in proto/README.md", reason, strings.Count(string(text), row))
+		}
+	}
+}
+
 func toReasons(texts []string) []credential.Reason {
 	reasons := make([]credential.Reason, len(texts))
 	for i, text := range texts {
