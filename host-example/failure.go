@@ -10,6 +10,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/code"
 
 	"github.com/tom-worker/credential-provider/host-example/config"
+	"github.com/tom-worker/credential-provider/host-example/job"
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
@@ -118,7 +119,7 @@ type failure struct {
 
 func failureOf(e *credential.Error) *failure {
 	f := &failure{
-		Code:     code.Code(e.Reason.Code()).String(),
+		Code:     code.Code(job.Code(e.Reason)).String(),
 		Reason:   e.Reason,
 		Message:  e.Error(),
 		Metadata: e.Metadata,

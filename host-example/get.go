@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
+	"github.com/tom-worker/credential-provider/host-example/audit"
 	"github.com/tom-worker/credential-provider/shared/credential"
 	"github.com/tom-worker/credential-provider/shared/store"
 )
@@ -78,8 +80,17 @@ func (c *cli) get(ctx context.Context, id string, options getOptions) error {
 		return err
 	}
 	defer w.close()
+	// Without an audit log of its own there is no line: the log is on the screen of the person who asks.
+	if err := w.openAudit(c.stderr, hclog.NewNullLogger()); err != nil {
+		return err
+	}
+	to := audit.Recipient{Command: "get", User: audit.User(), Revealed: options.reveal && !plainField(options.field)}
 	lease, err := w.store.GetVersion(ctx, credential.Request{ID: id, VersionID: options.versionID, VersionLabel: options.versionLabel})
 	if err != nil {
+		w.audit.Withheld(ctx, to, id, err)
+		return err
+	}
+	if err := w.audit.HandedOut(ctx, to, lease); err != nil {
 		return err
 	}
 	cred := lease.Credential

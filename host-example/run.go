@@ -59,6 +59,9 @@ func (c *cli) run(ctx context.Context) error {
 		return err
 	}
 	defer w.close()
+	if err := w.openAudit(c.stderr, w.log); err != nil {
+		return err
+	}
 	if err := w.ready(ctx); err != nil {
 		return err
 	}
@@ -68,7 +71,7 @@ func (c *cli) run(ctx context.Context) error {
 	}
 	abort, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	go signals.serve(abort, cancel, func() { c.reload(abort, w) })
+	go signals.serve(abort, cancel, func() { w.reopenAudit(); c.reload(abort, w) })
 
 	queue := job.Queue{
 		Worker:      crew,
@@ -114,30 +117,36 @@ func (w *worker) ready(ctx context.Context) error {
 
 // crew is what does the jobs.
 func (w *worker) crew() (*crew, error) {
-	refuse := func(key string, err error) error {
-		problem := config.Problem{Place: w.config.Place(key), Key: key, Text: err.Error()}
-		if key == "ssh_known_hosts" {
-			problem.Remedy = "make the file with ssh-keyscan, and compare what it finds with the devices' own keys"
-		}
-		return &config.Error{Problems: []config.Problem{problem}}
-	}
 	rules, err := grant.Parse(w.config.SSHCredentialHosts)
 	if err != nil {
-		return nil, refuse("ssh_credential_hosts", err)
+		return nil, w.refuse("ssh_credential_hosts", err)
 	}
 	path, err := atHome(w.config.SSHKnownHosts)
 	if err != nil {
-		return nil, refuse("ssh_known_hosts", err)
+		return nil, w.refuse("ssh_known_hosts", err)
 	}
 	hostKeys, err := device.OpenHostKeys(path, w.config.SSHHostKeys == config.HostKeysAcceptNew)
 	if err != nil {
-		return nil, refuse("ssh_known_hosts", err)
+		return nil, w.refuse("ssh_known_hosts", err)
 	}
 	return &crew{
 		credentials: w.store,
 		grants:      rules,
 		dialer:      &device.Dialer{HostKeys: hostKeys, LegacyAlgorithms: w.config.SSHLegacyAlgorithms, LoginTimeout: w.config.SSHLoginTimeout},
+		audit:       w.audit,
 	}, nil
+}
+
+// refuse is the error of a setting that turned out wrong when it was used.
+func (w *worker) refuse(key string, err error) error {
+	problem := config.Problem{Place: w.config.Place(key), Key: key, Text: err.Error()}
+	switch key {
+	case "ssh_known_hosts":
+		problem.Remedy = "make the file with ssh-keyscan, and compare what it finds with the devices' own keys"
+	case "audit_log":
+		problem.Remedy = "make its folder, and let the worker's user write to the file"
+	}
+	return &config.Error{Problems: []config.Problem{problem}}
 }
 
 // atHome puts the user's home in the place of ~.

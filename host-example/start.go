@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/tom-worker/credential-provider/host-example/audit"
 	"github.com/tom-worker/credential-provider/host-example/config"
 	"github.com/tom-worker/credential-provider/shared/credential"
 	"github.com/tom-worker/credential-provider/shared/host"
@@ -26,6 +27,7 @@ type worker struct {
 	provider *host.Provider // nil unless the start succeeded
 	source   source         // the provider, and whatever looks on
 	store    *store.Store   // in front of the source: every read goes through it
+	audit    *audit.Log     // nil unless it was opened
 }
 
 // source is what is asked of a provider while it runs. *host.Provider is one.
@@ -221,4 +223,7 @@ func (w *worker) logWarnings() {
 func (w *worker) close() {
 	w.store.Close()
 	_ = w.provider.Close()
+	if w.audit != nil {
+		w.audit.Close()
+	}
 }

@@ -58,6 +58,9 @@ type Config struct {
 	LogLevel hclog.Level `koanf:"log_level"`
 	// LogFormat is "text", the default, or "json".
 	LogFormat string `koanf:"log_format"`
+	// AuditLog is the file that gets a line for each credential that is handed out, with ~/ as in SSHKnownHosts; or "stderr".
+	// Empty: the worker's log gets them.
+	AuditLog string `koanf:"audit_log"`
 	// Concurrency is how many jobs run at a time, 1 or more. Default 10.
 	Concurrency int `koanf:"concurrency"`
 	// JobTimeout bounds a job that doesn't say so itself. Default 1 min.

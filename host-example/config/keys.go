@@ -29,6 +29,7 @@ var keys = []key{
 	{"credential_cache_size", "10000"},
 	{"log_level", "info"},
 	{"log_format", "text"},
+	{"audit_log", ""},
 	{"concurrency", "10"},
 	{"job_timeout", "1m"},
 	{"shutdown_grace", "30s"},

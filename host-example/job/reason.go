@@ -21,6 +21,8 @@ const (
 	TimedOut credential.Reason = "JOB_TIMED_OUT"
 	// HostNotAllowed is a credential that the settings don't allow to be sent to the host.
 	HostNotAllowed credential.Reason = "HOST_NOT_ALLOWED"
+	// AuditFailed is a credential that wasn't handed out because that could not be written down.
+	AuditFailed credential.Reason = "AUDIT_FAILED"
 	// DeviceUnreachable is a device that no connection could be made to, or that broke it off before the login.
 	DeviceUnreachable credential.Reason = "DEVICE_UNREACHABLE"
 	// HostKeyUnknown is a device whose host key isn't in the known_hosts file.
@@ -41,6 +43,7 @@ var reasonCodes = map[credential.Reason]codes.Code{
 	Interrupted:       codes.Aborted,
 	TimedOut:          codes.DeadlineExceeded,
 	HostNotAllowed:    codes.PermissionDenied,
+	AuditFailed:       codes.Unavailable,
 	DeviceUnreachable: codes.Unavailable,
 	HostKeyUnknown:    codes.FailedPrecondition,
 	HostKeyChanged:    codes.FailedPrecondition,
@@ -52,8 +55,8 @@ var reasonCodes = map[credential.Reason]codes.Code{
 // Reasons are the reasons of this package, sorted.
 func Reasons() []credential.Reason { return slices.Sorted(maps.Keys(reasonCodes)) }
 
-// codeOf is the gRPC code that belongs to a reason of this package or of package credential.
-func codeOf(reason credential.Reason) codes.Code {
+// Code is the gRPC code that belongs to a reason of this package or of package credential.
+func Code(reason credential.Reason) codes.Code {
 	if code, ok := reasonCodes[reason]; ok {
 		return code
 	}

@@ -76,7 +76,7 @@ func failureOf(err error) *Failure {
 	if errors.As(err, &known) && known != nil {
 		f.Message, f.RetryDelay = known.Error(), known.RetryDelay.Seconds()
 	}
-	f.Code = code.Code(codeOf(f.Reason)).String()
+	f.Code = code.Code(Code(f.Reason)).String()
 	return f
 }
 
