@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -32,6 +33,10 @@ func TestMain(m *testing.M) {
 // built are the folders of executables, to be removed at the end.
 var built []string
 
+// environment is what the tests were started with. Benchmarks give HOME another value, and with it Go would not find
+// what it has compiled before: it would compile the AWS SDK anew for minutes.
+var environment = os.Environ()
+
 // buildProvider and buildEmpty build the two sides in the same way: as make build does.
 var (
 	buildProvider = sync.OnceValues(func() (string, error) { return build("tom-credential-aws_secrets_manager", "../../../plugin-awssm") })
@@ -46,7 +51,7 @@ func build(name, source string) (string, error) {
 	built = append(built, folder)
 	path := filepath.Join(folder, name)
 	command := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, source)
-	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	command.Env = append(slices.Clone(environment), "CGO_ENABLED=0")
 	if out, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w\n%s", source, err, out)
 	}
