@@ -101,6 +101,8 @@ func launch(caller context.Context, options Options, exe *executable, redact *re
 		PluginLogBufferSize: maxOut + 1024,
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessageSize), grpc.MaxCallSendMsgSize(wire.MaxMessageSize)),
+			grpc.WithStaticStreamWindowSize(wire.WindowSize),
+			grpc.WithStaticConnWindowSize(wire.WindowSize),
 			grpc.WithChainUnaryInterceptor(boundShutdown),
 		},
 	})

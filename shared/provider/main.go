@@ -113,6 +113,8 @@ func serverOptions(log hclog.Logger) []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(wire.MaxMessageSize),
 		grpc.MaxSendMsgSize(wire.MaxMessageSize),
+		grpc.StaticStreamWindowSize(wire.WindowSize),
+		grpc.StaticConnWindowSize(wire.WindowSize),
 		grpc.UnaryInterceptor(answer(log)),
 	}
 }
