@@ -203,7 +203,7 @@ func (c *chain) load(ctx context.Context, from source, profile string) (source, 
 func (c *chain) role(with aws.CredentialsProvider) aws.CredentialsProvider {
 	client := sts.NewFromConfig(c.base, func(o *sts.Options) {
 		o.Credentials = with
-		o.HTTPClient = wholeBody{c.base.HTTPClient}
+		o.HTTPClient = newRequester(c.base.HTTPClient, time.Duration(c.settings.RequestTimeout))
 	})
 	return stscreds.NewAssumeRoleProvider(client, c.settings.RoleARN, func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName = c.settings.sessionName()

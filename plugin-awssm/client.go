@@ -91,16 +91,17 @@ func connect(s settings, base aws.Config, regionFrom string, log hclog.Logger) *
 		}
 	}
 	base.Credentials = c.keys
+	requests := newRequester(base.HTTPClient, time.Duration(s.RequestTimeout))
 	for _, region := range c.regions {
 		c.secrets[region] = secretsmanager.NewFromConfig(base, func(o *secretsmanager.Options) {
 			o.Region = region
-			o.HTTPClient = wholeBody{base.HTTPClient}
+			o.HTTPClient = requests
 			if s.EndpointURL != "" {
 				o.BaseEndpoint = aws.String(s.EndpointURL)
 			}
 		})
 	}
-	c.sts = sts.NewFromConfig(base, func(o *sts.Options) { o.HTTPClient = wholeBody{base.HTTPClient} })
+	c.sts = sts.NewFromConfig(base, func(o *sts.Options) { o.HTTPClient = requests })
 	return c
 }
 
