@@ -88,6 +88,7 @@ func serve[S any, P Provider](s *server[S, P]) error {
 	}
 	watchLifeline(s.log)
 	harden(s.log)
+	spareCollector()
 	shaken, err := completeHandshake(cert)
 	if err != nil {
 		return err
