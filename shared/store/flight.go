@@ -33,6 +33,7 @@ func (s *Store) depart(ctx context.Context, k key) *flight {
 	s.counters.backendCalls++
 	s.running.Go(func() {
 		defer cancel()
+		growStack()
 		cred, err := s.provider.Get(ctx, k.request())
 		s.mu.Lock()
 		defer s.unlock()
