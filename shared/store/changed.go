@@ -33,14 +33,17 @@ type reply struct {
 // changed asks the backend whether it has other material than what a device has refused, and returns it. refusal is what
 // the device has said just now; nil if it refused the material earlier, when this was looked into.
 func (v *visit) changed(ctx context.Context, refused Lease, refusal error) (Lease, error) {
-	answer, now, ended := v.ask(ctx)
+	answer, now, ended := v.ask(ctx, refused)
 	if refusal != nil && !ended && answer.same(refused) {
+		// The answer may be one to somebody else's question, before this refusal.
+		clock := v.store.clock()
 		select {
-		case <-time.After(askAgain - v.store.clock().since(answer.at)):
-			answer, now, ended = v.ask(ctx)
+		case <-time.After(askAgain - min(clock.since(answer.at), clock.since(v.refusedAt))):
+			answer, now, ended = v.ask(ctx, refused)
 		case <-ctx.Done():
 		}
 	}
+	v.decided(refused)
 	switch {
 	case ended:
 		return Lease{}, v.rejected(refusal, "device %q refuses credential %q, and there was no time to see whether it has changed", v.name, v.guard.id)
@@ -61,9 +64,15 @@ func (r reply) same(refused Lease) bool {
 	return r.err == nil && !r.replica && r.latest.same(refused.answer.material)
 }
 
+// other says that the backend, and not a copy of it, has other material.
+func (r reply) other(refused Lease) bool {
+	return r.err == nil && !r.replica && !r.latest.same(refused.answer.material)
+}
+
 // ask asks the backend for the credential anew, or shares the answer that somebody had within askApart. now is what was
-// read, if this call has waited for it. ended says that ctx has ended before the answer came.
-func (v *visit) ask(ctx context.Context) (answer reply, now *answer, ended bool) {
+// read, if this call has waited for it. ended says that ctx has ended before the answer came. A read that was under way
+// when the device refused may have looked before the material changed: only if it has other material it is an answer.
+func (v *visit) ask(ctx context.Context, refused Lease) (answer reply, now *answer, ended bool) {
 	s, g := v.store, v.guard
 	for {
 		s.mu.Lock()
@@ -76,7 +85,10 @@ func (v *visit) ask(ctx context.Context) (answer reply, now *answer, ended bool)
 			return last, nil, false
 		}
 		f := s.flightFor(ctx, key{id: g.id})
-		g.ask = ask{flight: f}
+		older := f.asked.mono < v.refusedAt.mono
+		if !older {
+			g.ask = ask{flight: f}
+		}
 		s.unlock()
 		select {
 		case <-f.done:
@@ -84,9 +96,13 @@ func (v *visit) ask(ctx context.Context) (answer reply, now *answer, ended bool)
 			s.leave(f)
 			return reply{}, nil, true
 		}
-		if !f.discarded {
-			return s.replyOf(f), f.answer, false
+		if f.discarded {
+			continue
 		}
+		if answer = s.replyOf(f); older && !answer.other(refused) {
+			continue
+		}
+		return answer, f.answer, false
 	}
 }
 

@@ -38,7 +38,12 @@
 // after two devices. It compares login material (username, password and private key) and never versions, for a new
 // version may hold the same password. Logins that are at devices already when the first refusal comes back can't be
 // recalled: material that has worked may be with any number of devices when it is rotated, with each of them once.
-// After a rotation they get the new one next.
+// After a rotation they get the new one next, and so do those that come while the backend is being asked: nobody is turned
+// away before it has answered.
+//
+// A rotation loses no login if the devices change first and the backend follows within three seconds, as with AWS's
+// rotation, which sets the password and makes it AWSCURRENT then. In the other order devices refuse the new password, and
+// don't get it again until it changes or [Store.Forget].
 //
 // What the guard remembers are digests with a random key. Nothing is written to disk: after a restart one login per id is
 // at risk.

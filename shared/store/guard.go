@@ -49,6 +49,10 @@ type record struct {
 	refusedBy []device
 	// probed is when it was last tried in quarantine, or when the quarantine began.
 	probed instant
+	// open is how many logins that were refused with it have the backend asked whether it has changed.
+	open int
+	// firm says that the backend was asked during the quarantine, and had no other material.
+	firm bool
 }
 
 func newGuard(id string) *guard {
@@ -111,10 +115,16 @@ func (g *guard) proven() bool {
 
 // quarantine returns the current material's record if logins with it have stopped, else nil.
 func (g *guard) quarantine() *record {
-	if r := g.of(g.current); g.known && r != nil && r.quarantined() {
+	if r := g.of(g.current); g.known && r != nil && r.quarantined() && !r.undecided() {
 		return r
 	}
 	return nil
+}
+
+// undecided says whether the backend is being asked if it has other material than the current one, which devices refuse.
+func (g *guard) undecided() bool {
+	r := g.of(g.current)
+	return g.known && r != nil && r.undecided()
 }
 
 // spotless says that nothing would be lost with the guard but that a material has worked.
@@ -126,6 +136,11 @@ func (g *guard) spotless() bool {
 func (r *record) quarantined() bool {
 	return r.streak >= quarantineAfter || len(r.refusedBy) >= maxRefusals
 }
+
+// undecided says whether it isn't known yet if devices refuse the material because there is a new one. A rotation under load
+// looks like that: several devices refuse the old password before the backend has answered the question that the first
+// refusal raised. Nobody is sent out with it meanwhile, and nobody is turned away either.
+func (r *record) undecided() bool { return r.quarantined() && r.open > 0 && !r.firm }
 
 func (r *record) wasRefusedBy(d device) bool {
 	_, found := slices.BinarySearch(r.refusedBy, d)

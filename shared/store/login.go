@@ -24,8 +24,9 @@ const noticeAfter = 30 * time.Second
 //   - If the device refuses it, the backend is asked again. If it has other material, do is called once more with it. If
 //     not, and in all other cases, the error is CREDENTIAL_REJECTED.
 //   - A device never gets material again that it has refused, until the material changes or [Store.Forget].
-//   - When two devices have refused the material, with no success in between, logins with the id fail at once, without
-//     connecting, until the material changes or [Store.Forget]. Every 15 minutes one login is tried nevertheless.
+//   - When two devices have refused the material, with no success in between, and the backend has no other, logins with
+//     the id fail at once, without connecting, until the material changes or [Store.Forget]. Every 15 minutes one login is
+//     tried nevertheless. Logins that come while the backend is being asked wait for what it says.
 //
 // Errors of do other than [ErrRefused] are returned as they are, and say nothing about the credential.
 //
@@ -50,13 +51,17 @@ func (s *Store) Login(ctx context.Context, id, device string, do func(context.Co
 
 // visit is one login on its way through the guard.
 type visit struct {
-	store  *Store
-	guard  *guard
-	device device
-	name   string // the device's
-	canary bool   // it is the guard's canary
-	active bool   // it is at the device
-	asked  bool   // it has asked the backend whether the material has changed
+	store   *Store
+	guard   *guard
+	device  device
+	name    string // the device's
+	canary  bool   // it is the guard's canary
+	active  bool   // it is at the device
+	asked   bool   // it has asked the backend whether the material has changed
+	renewed bool   // it has got the credential anew, since the backend had given other material meanwhile
+
+	refused   *record // of the material that the device has refused, until it is known whether there is another
+	refusedAt instant // when the device refused last
 }
 
 // verdict is what the guard says to a login.
@@ -72,6 +77,8 @@ const (
 	inQuarantine
 	// cannotTell: material has been refused, and a copy of the backend that may lag behind has other material.
 	cannotTell
+	// outdated: the backend has given other material since.
+	outdated
 )
 
 // login follows the rules until the login is done or can't be.
@@ -89,6 +96,12 @@ func (v *visit) login(ctx context.Context, lease Lease, do func(context.Context,
 				return err
 			}
 			continue
+		case outdated:
+			var err error
+			if lease, err = v.store.Get(ctx, v.guard.id); err != nil {
+				return err
+			}
+			continue
 		case goAhead:
 			err := do(ctx, lease)
 			if !v.end(lease, err) {
@@ -100,6 +113,7 @@ func (v *visit) login(ctx context.Context, lease Lease, do func(context.Context,
 			return v.prevented(ctx)
 		}
 		if v.asked {
+			v.decided(lease)
 			return v.rejected(refusal, "device %q refuses credential %q, and what the backend had before", v.name, v.guard.id)
 		}
 		v.asked = true
@@ -130,6 +144,9 @@ func (s *Store) enter(id string, to device, name string, lease Lease) (*visit, e
 func (v *visit) leave() {
 	v.store.mu.Lock()
 	defer v.store.unlock()
+	if v.refused != nil {
+		v.refused.open--
+	}
 	v.release()
 	v.store.guards.leave(v.guard)
 }
@@ -155,8 +172,13 @@ func (v *visit) admit(lease Lease) (verdict, <-chan struct{}) {
 	now := s.clock()
 	r := g.of(m)
 	switch {
+	case g.known && !lease.FromReplica && !m.same(g.current) && !v.renewed:
+		v.renewed = true
+		return outdated, nil
 	case lease.FromReplica && !m.same(g.current) && g.suspects(g.current):
 		return cannotTell, nil
+	case r != nil && r.undecided():
+		return waitFirst, g.news
 	case r != nil && r.quarantined() && !r.mayProbe(v.device, now):
 		return inQuarantine, nil
 	case r != nil && r.wasRefusedBy(v.device):
@@ -199,7 +221,7 @@ func (v *visit) wait(ctx context.Context, news <-chan struct{}) error {
 		news = g.news
 		r := g.quarantine()
 		chance := r != nil && !r.mayProbe(v.device, s.clock())
-		if !chance && !g.active[v.device] {
+		if !chance && !g.active[v.device] && !g.undecided() {
 			chance = g.proven() || v.takeCanary()
 		}
 		closed := s.closed
@@ -224,23 +246,38 @@ func (v *visit) end(lease Lease, err error) (refused bool) {
 	switch {
 	case err == nil:
 		r := g.record(m)
-		if r.quarantined() {
+		if r.quarantined() && !r.undecided() {
 			s.event(hclog.Info, "a device accepts the credential: logins are allowed again", "credential_id", g.id, "device", v.name)
 		}
-		r.worked, r.streak = m.same(g.current), 0
+		r.worked, r.streak, r.firm = m.same(g.current), 0, false
 	case errors.Is(err, ErrRefused):
 		refused = true
 		r := g.record(m)
-		before := r.quarantined()
 		r.refused(v.device, now)
+		r.open++
+		v.refused, v.refusedAt = r, now
 		v.takeCanary() // so that nobody sets out with it until the backend has been asked
 		s.counters.refusals++
 		s.event(hclog.Warn, "a device refuses the credential", "credential_id", g.id, "version", lease.VersionID, "device", v.name)
-		if !before && r.quarantined() {
-			s.event(hclog.Error, "devices refuse the credential: no logins are tried with it until it changes", "credential_id", g.id, "version", lease.VersionID)
-		}
 	}
 	s.guards.changed(g)
 	g.broadcast()
 	return refused
+}
+
+// decided ends the doubt about what the device has refused: nothing more will be heard about it from the backend.
+func (v *visit) decided(lease Lease) {
+	s, g, r := v.store, v.guard, v.refused
+	if r == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.unlock()
+	v.refused = nil
+	r.open--
+	if r.open == 0 && !r.firm && g.quarantine() == r {
+		r.firm = true
+		s.event(hclog.Error, "devices refuse the credential: no logins are tried with it until it changes", "credential_id", g.id, "version", lease.VersionID)
+	}
+	g.broadcast()
 }

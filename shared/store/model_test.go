@@ -274,7 +274,7 @@ func (m *model) login(id, device string, sleep func(time.Duration)) string {
 		}
 		reply, read := m.ask(id)
 		if refusedNow && reply.says(password) {
-			sleep(3*time.Second - time.Since(g.asked))
+			sleep(3 * time.Second)
 			reply, read = m.ask(id)
 		}
 		if reply.answer == nil || reply.answer.replica || reply.says(password) {
