@@ -30,6 +30,9 @@
 //   - What it logs appears in the host's log under its name and with its level. Secret values that the host has had from
 //     it are hidden there. That is a best effort: it works for values of 8 bytes and more, in the form in which they were
 //     handed out or escaped in JSON, and not before the host has seen them.
+//   - gRPC metadata that the caller put into a call's context (metadata.NewOutgoingContext) goes to the provider with each
+//     attempt of the call. With a traceparent (W3C Trace Context), what a provider made with shared/provider logs in the
+//     call carries the trace's id as trace_id. A restart is nobody's call: it carries none.
 //
 // Errors are [*credential.Error] values; decide by their reason.
 //

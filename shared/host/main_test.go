@@ -49,6 +49,8 @@ func behave(behaviour string) {
 	switch behaviour {
 	case "memory":
 		provider.Main(memoryDefinition)
+	case "traced":
+		provider.Main(tracedDefinition)
 	case "host":
 		beHost()
 	case "noexec":
