@@ -141,7 +141,7 @@ func TestChaos(t *testing.T) {
 func strike(t *testing.T, p *Provider, signal syscall.Signal) {
 	t.Helper()
 	eventually(t, 10*time.Second, "a process is ready", p.Ready)
-	if process := p.reloaded(); process != nil {
+	if process := p.currentProcess(); process != nil {
 		_ = process.child.cmd.Process.Signal(signal)
 	}
 }
@@ -200,7 +200,7 @@ type measured struct {
 
 func measure(t *testing.T, p *Provider) measured {
 	t.Helper()
-	folders, err := filepath.Glob(filepath.Join(filepath.Dir(p.reloaded().folder), "tom-*"))
+	folders, err := filepath.Glob(filepath.Join(filepath.Dir(p.currentProcess().folder), "tom-*"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +239,7 @@ func TestProvidersMemory(t *testing.T) {
 		}
 		callers.Wait()
 	}
-	pid := p.reloaded().child.cmd.Process.Pid
+	pid := p.currentProcess().child.cmd.Process.Pid
 	idle := rss(pid)
 	call(2000)
 	before := rss(pid)

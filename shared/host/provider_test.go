@@ -36,7 +36,7 @@ func TestKilledProcessIsReplacedAndTheCallRepeated(t *testing.T) {
 	p := start(t, memoryOptions(t))
 	for range 3 {
 		before := password(t, p, "pid")
-		process := p.reloaded()
+		process := p.currentProcess()
 		if err := process.child.cmd.Process.Signal(syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +96,7 @@ func TestPinnedProviderRestartsFromItsCopy(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.reloaded().child.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+	if err := p.currentProcess().child.cmd.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	if after := password(t, p, "pid"); after == before {

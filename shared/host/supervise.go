@@ -67,7 +67,7 @@ func (p *Provider) watch(current *process) *process {
 		case <-changed:
 			continue
 		case <-current.life.Done():
-			if other := p.reloaded(); other != current {
+			if other := p.currentProcess(); other != current {
 				return other
 			}
 			p.bury(current, errEnded)
@@ -121,14 +121,14 @@ func (p *Provider) restart() *process {
 			p.breakOff(delay)
 		}
 		if !p.pause(delay) {
-			return p.reloaded()
+			return p.currentProcess()
 		}
 		p.starts.Add(1)
 		p.mu.Lock()
 		exe, settings := p.exe, p.settings
 		p.mu.Unlock()
 		fresh, err := p.start(p.life, exe, settings)
-		if other := p.reloaded(); other != nil {
+		if other := p.currentProcess(); other != nil {
 			if fresh != nil {
 				fresh.stop()
 			}
@@ -186,8 +186,8 @@ func (p *Provider) pause(delay time.Duration) bool {
 	}
 }
 
-// reloaded is the process that a reload has put in place of one that is gone; nil if there is none.
-func (p *Provider) reloaded() *process {
+// currentProcess is the one that answers calls, which a reload may have replaced; nil while there is none.
+func (p *Provider) currentProcess() *process {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.current

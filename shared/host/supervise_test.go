@@ -23,7 +23,7 @@ import (
 // signalProcess sends a signal to the process that answers calls at present.
 func signalProcess(t *testing.T, p *Provider, signal syscall.Signal) {
 	t.Helper()
-	process := p.reloaded()
+	process := p.currentProcess()
 	if process == nil {
 		t.Fatal("there is no process")
 	}
