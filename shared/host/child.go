@@ -52,11 +52,12 @@ var _ runner.Runner = (*child)(nil)
 func newChild(name, path string, environ []string, redact func(string) string) *child {
 	cmd := exec.Command(path)
 	cmd.Env = append(slices.Clone(environ), wire.EnvLifeline+"="+wire.LifelineStdin)
+	log := newLogFilter(redact)
 	return &child{
 		name:    name,
 		cmd:     cmd,
-		stdout:  newHandshakeFilter(),
-		stderr:  newLogFilter(redact),
+		stdout:  newHandshakeFilter(log),
+		stderr:  log,
 		started: make(chan struct{}),
 		exited:  make(chan struct{}),
 	}

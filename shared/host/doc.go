@@ -27,9 +27,10 @@
 //     in a row have not answered a single call.
 //   - Every call has a bound: the context's deadline or [Options.CallTimeout], whichever is nearer. A backend that is slow
 //     is not a reason to restart a provider.
-//   - What it logs appears in the host's log under its name and with its level. Secret values that the host has had from
-//     it are hidden there. That is a best effort: it works for values of 8 bytes and more, in the form in which they were
-//     handed out or escaped in JSON, and not before the host has seen them.
+//   - What it logs appears in the host's log under its name and with its level; what it prints, as lines at level debug.
+//     However much that is, the provider is not blocked by it: what is too much is dropped, and counted. Secret values
+//     that the host has had from it are hidden there. That is a best effort: it works for values of 8 bytes and more, in
+//     the form in which they were handed out or escaped in JSON, and not before the host has seen them.
 //   - gRPC metadata that the caller put into a call's context (metadata.NewOutgoingContext) goes to the provider with each
 //     attempt of the call. With a traceparent (W3C Trace Context), what a provider made with shared/provider logs in the
 //     call carries the trace's id as trace_id. A restart is nobody's call: it carries none.

@@ -19,11 +19,12 @@ import (
 const maxHandshake = 16 << 10
 
 // handshakeFilter passes a provider's handshake line to go-plugin and nothing after it: go-plugin stops reading at a
-// line over 64 KiB, and the provider would then block for ever in its next write. The line is checked here, so that what
+// line over 64 KiB, and the provider would then block for ever in its next write. What comes after it is for the log. The line is checked here, so that what
 // is wrong with it has a reason and not only a text.
 type handshakeFilter struct {
 	out  *io.PipeReader
 	in   *io.PipeWriter
+	rest *printer
 	done chan struct{}
 
 	mu      sync.Mutex
@@ -31,8 +32,8 @@ type handshakeFilter struct {
 	problem *credential.Error
 }
 
-func newHandshakeFilter() *handshakeFilter {
-	f := &handshakeFilter{done: make(chan struct{})}
+func newHandshakeFilter(log *logFilter) *handshakeFilter {
+	f := &handshakeFilter{rest: &printer{log: log}, done: make(chan struct{})}
 	f.out, f.in = io.Pipe()
 	return f
 }
@@ -70,8 +71,11 @@ func (f *handshakeFilter) copy(from io.Reader) {
 	}
 	if f.refusal() != nil {
 		f.close() // there is nothing to wait for
+		_, _ = io.Copy(io.Discard, reader)
+		return
 	}
-	_, _ = io.Copy(io.Discard, reader)
+	_, _ = io.Copy(f.rest, reader)
+	f.rest.flush()
 }
 
 // checkHandshake checks the fields that go-plugin checks, and those that it doesn't.

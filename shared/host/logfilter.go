@@ -40,8 +40,12 @@ type logFilter struct {
 	done   chan struct{} // closed when the stream has ended and its last line was taken over
 	redact func(string) string
 
-	mu   sync.Mutex
-	last []string
+	mu      sync.Mutex
+	last    []string
+	second  time.Time // the present one
+	count   int       // lines in it
+	dropped int       // lines that nobody was told of
+	ended   bool
 }
 
 func newLogFilter(redact func(string) string) *logFilter {
@@ -68,26 +72,43 @@ func (f *logFilter) copy(from io.Reader) {
 		_ = f.in.Close()
 	}()
 	defer func() { <-written }()
-	defer close(f.lines)
+	defer f.end()
 
 	reader := bufio.NewReaderSize(from, maxLine)
-	var second time.Time
-	var count, dropped int
 	for {
 		line, err := readLine(reader)
-		if len(line) > 0 {
-			if now := time.Now().Truncate(time.Second); now != second {
-				second, count = now, 0
-				dropped = f.tellDropped(dropped)
-			}
-			if count++; count > linesPerSecond || !f.pass(line) {
-				dropped++
-			}
-		}
+		f.take(line)
 		if err != nil {
-			f.tellDropped(dropped)
 			return
 		}
+	}
+}
+
+// end is the end of the log, also for what is still being printed elsewhere.
+func (f *logFilter) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tellDropped()
+	f.ended = true
+	close(f.lines)
+}
+
+// take takes a line over, if there is room for it. It doesn't block.
+func (f *logFilter) take(line []byte) {
+	if len(line) == 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended {
+		return
+	}
+	if now := time.Now().Truncate(time.Second); now != f.second {
+		f.second, f.count = now, 0
+		f.tellDropped()
+	}
+	if f.count++; f.count > linesPerSecond || !f.pass(line) {
+		f.dropped++
 	}
 }
 
@@ -106,15 +127,13 @@ func readLine(reader *bufio.Reader) ([]byte, error) {
 	return line, err
 }
 
-// pass cleans a line and queues it; false if the queue is full.
+// pass cleans a line and queues it; false if the queue is full. f.mu is held.
 func (f *logFilter) pass(line []byte) bool {
 	cleaned, plain := cleanLine(line, f.redact)
-	f.mu.Lock()
 	f.last = append(f.last, clipText(plain, tailLine))
 	if len(f.last) > tailLines {
 		f.last = slices.Delete(f.last, 0, len(f.last)-tailLines)
 	}
-	f.mu.Unlock()
 	if len(f.lines) >= queuedLines {
 		return false // the last place is for saying so
 	}
@@ -122,17 +141,16 @@ func (f *logFilter) pass(line []byte) bool {
 	return true
 }
 
-// tellDropped says how many lines were dropped, and returns how many remain to be told.
-func (f *logFilter) tellDropped(n int) int {
-	if n == 0 {
-		return 0
+// tellDropped says how many lines were dropped, if there is room for that; f.mu is held.
+func (f *logFilter) tellDropped() {
+	if f.dropped == 0 {
+		return
 	}
-	notice := entry(hclog.Warn, "the provider logs too much: lines were dropped", map[string]any{"dropped": n})
+	notice := entry(hclog.Warn, "the provider logs too much: lines were dropped", map[string]any{"dropped": f.dropped})
 	select {
 	case f.lines <- append(notice, '\n'):
-		return 0
+		f.dropped = 0
 	default:
-		return n
 	}
 }
 

@@ -57,6 +57,10 @@ func behave(behaviour string) {
 		beNoexec()
 		return
 	}
+	if to, ok := printing[behaviour]; ok {
+		serveRaw(&raw{get: print10MiB(to)})
+		return
+	}
 	animal, ok := zoo[behaviour]
 	if !ok {
 		fmt.Fprintln(os.Stderr, "no such behaviour:", behaviour)

@@ -99,6 +99,9 @@ func launch(caller context.Context, options Options, exe *executable, redact *re
 		UnixSocketConfig:    &plugin.UnixSocketConfig{TempDir: p.folder},
 		Logger:              quiet(log, options.Name),
 		PluginLogBufferSize: maxOut + 1024,
+		// go-plugin reads its stream of what is printed in any case: a provider that isn't read from would block.
+		SyncStdout: &printer{log: p.child.stderr},
+		SyncStderr: &printer{log: p.child.stderr},
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessageSize), grpc.MaxCallSendMsgSize(wire.MaxMessageSize)),
 			grpc.WithStaticStreamWindowSize(wire.WindowSize),
