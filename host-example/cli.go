@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tom-worker/credential-provider/host-example/config"
+	"github.com/tom-worker/credential-provider/host-example/trace"
 )
 
 // program is the name by which the help and its examples call the program.
@@ -29,6 +30,7 @@ type cli struct {
 	configFile, logLevel, logFormat string // the global flags
 	output                          format
 	running                         bool // the command line was understood
+	traces                          *trace.Traces
 }
 
 // run executes one command line and returns the exit status.
@@ -38,6 +40,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetArgs(args)
 	root.SetOut(&c.out)
 	root.SetErr(stderr)
+	defer func() { c.traces.Close(context.WithoutCancel(ctx)) }() // when the output has been written
 
 	command, err := root.ExecuteContextC(ctx)
 	if err != nil && !c.running {
@@ -110,6 +113,22 @@ func (c *cli) action(do func(ctx context.Context, args []string) error) func(*co
 		c.running = true
 		return do(command.Context(), args)
 	}
+}
+
+// traced is action for a command whose work is one trace.
+func (c *cli) traced(name string, do func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+	return c.action(func(ctx context.Context, args []string) error {
+		c.traces = trace.FromEnvironment(c.environ, program, version)
+		ctx, span := c.traces.Command(ctx, program+" "+name)
+		err := do(ctx, args)
+		if err != nil {
+			shown, _ := classify(err)
+			span.End(shown)
+			return err
+		}
+		span.End(nil)
+		return nil
+	})
 }
 
 // format is the form of a command's results.

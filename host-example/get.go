@@ -68,7 +68,7 @@ field. The last two need --reveal.`,
 		}
 		return nil
 	}
-	command.RunE = c.action(func(ctx context.Context, args []string) error {
+	command.RunE = c.traced("get", func(ctx context.Context, args []string) error {
 		return c.get(ctx, args[0], options)
 	})
 	return command

@@ -23,7 +23,7 @@ func (c *cli) listCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	c.outputFlag(command)
-	command.RunE = c.action(func(ctx context.Context, _ []string) error {
+	command.RunE = c.traced("list", func(ctx context.Context, _ []string) error {
 		w, err := c.launch(ctx)
 		if err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"github.com/tom-worker/credential-provider/host-example/device"
 	"github.com/tom-worker/credential-provider/host-example/grant"
 	"github.com/tom-worker/credential-provider/host-example/job"
+	"github.com/tom-worker/credential-provider/host-example/trace"
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
@@ -52,6 +53,10 @@ are wrong, or if the provider's checks find something that only a person can put
 func (c *cli) run(ctx context.Context) error {
 	signals := watchSignals()
 	defer signals.close()
+	abort, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	c.traces = trace.FromEnvironment(c.environ, program, version)
+	defer func() { c.traces.Close(abort) }() // a second signal means that nobody wants to wait
 	w := c.load(c.configFile)
 	err := w.start(ctx, c.environ)
 	w.logWarnings()
@@ -69,8 +74,6 @@ func (c *cli) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	abort, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	go signals.serve(abort, cancel, func() { w.reopenAudit(); c.reload(abort, w) })
 
 	queue := job.Queue{
@@ -79,6 +82,7 @@ func (c *cli) run(ctx context.Context) error {
 		Timeout:     w.config.JobTimeout,
 		Grace:       w.config.ShutdownGrace,
 		Logger:      w.log,
+		Watch:       c.traces.Watch(),
 	}
 	return queue.Run(ctx, abort, c.stdin, c.stdout)
 }
@@ -130,7 +134,7 @@ func (w *worker) crew() (*crew, error) {
 		return nil, w.refuse("ssh_known_hosts", err)
 	}
 	return &crew{
-		credentials: w.store,
+		credentials: w.traces.Credentials(w.store),
 		grants:      rules,
 		dialer:      &device.Dialer{HostKeys: hostKeys, LegacyAlgorithms: w.config.SSHLegacyAlgorithms, LoginTimeout: w.config.SSHLoginTimeout},
 		audit:       w.audit,

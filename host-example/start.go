@@ -12,6 +12,7 @@ import (
 
 	"github.com/tom-worker/credential-provider/host-example/audit"
 	"github.com/tom-worker/credential-provider/host-example/config"
+	"github.com/tom-worker/credential-provider/host-example/trace"
 	"github.com/tom-worker/credential-provider/shared/credential"
 	"github.com/tom-worker/credential-provider/shared/host"
 	"github.com/tom-worker/credential-provider/shared/store"
@@ -28,6 +29,7 @@ type worker struct {
 	source   source         // the provider, and whatever looks on
 	store    *store.Store   // in front of the source: every read goes through it
 	audit    *audit.Log     // nil unless it was opened
+	traces   *trace.Traces  // nil if nobody wants any
 }
 
 // source is what is asked of a provider while it runs. *host.Provider is one.
@@ -51,7 +53,7 @@ func (w *worker) start(ctx context.Context, environ []string) error {
 	if err != nil {
 		return err
 	}
-	provider, err := host.Start(ctx, options)
+	provider, err := w.launch(ctx, options)
 	if err != nil {
 		return w.refused(err)
 	}
@@ -60,9 +62,18 @@ func (w *worker) start(ctx context.Context, environ []string) error {
 		return &config.Error{Problems: w.problems}
 	}
 	w.provider, w.settings = provider, options.Settings
-	w.source = provider
+	w.source = w.traces.Source(provider)
 	w.store = store.New(w.source, w.cache())
 	return nil
+}
+
+// launch launches the provider.
+func (w *worker) launch(ctx context.Context, options host.Options) (*host.Provider, error) {
+	ctx, span := trace.Begin(ctx, "provider start")
+	span.Set("tom.provider.name", options.Name)
+	provider, err := host.Start(ctx, options)
+	span.End(err)
+	return provider, err
 }
 
 // prepare says how to launch the selected provider, with its settings.
@@ -132,6 +143,8 @@ func (c *cli) load(file string) *worker {
 		Output:     c.stderr,
 		JSONFormat: cfg.LogFormat == "json",
 	})
+	c.traces.LogTo(w.log)
+	w.traces = c.traces
 	return w
 }
 

@@ -1,12 +1,14 @@
 package audit
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"os/user"
 	"strconv"
 	"time"
 
+	"github.com/tom-worker/credential-provider/host-example/trace"
 	"github.com/tom-worker/credential-provider/shared/credential"
 	"github.com/tom-worker/credential-provider/shared/store"
 )
@@ -37,6 +39,7 @@ type line struct {
 	Outcome    string            `json:"outcome,omitempty"`
 	Age        *float64          `json:"age,omitempty"`
 	RequestID  string            `json:"backend_request_id,omitempty"`
+	TraceID    string            `json:"trace_id,omitempty"`
 }
 
 // The events.
@@ -45,12 +48,12 @@ const (
 	withheld  = "withheld"
 )
 
-func newLine(event string, to Recipient, credentialID string) *line {
+func newLine(ctx context.Context, event string, to Recipient, credentialID string) *line {
 	return &line{
 		Time:  time.Now().UTC().Format("2006-01-02T15:04:05.000Z"),
 		Event: event, Job: to.Job, Device: to.Device, Attempt: to.Attempt,
 		Command: to.Command, User: to.User, Revealed: to.Revealed,
-		Credential: credentialID,
+		Credential: credentialID, TraceID: trace.ID(ctx),
 	}
 }
 
@@ -89,6 +92,7 @@ func (l *line) fields() []any {
 		add("age", *l.Age, true)
 	}
 	add("backend_request_id", l.RequestID, l.RequestID != "")
+	add("trace_id", l.TraceID, l.TraceID != "")
 	return fields
 }
 

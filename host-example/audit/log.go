@@ -88,19 +88,19 @@ func (l *Log) Close() {
 }
 
 // HandedOut is to be called before the credential is used. After an error, which has the reason AUDIT_FAILED, it must not be.
-func (l *Log) HandedOut(_ context.Context, to Recipient, lease store.Lease) error {
-	line := newLine(handedOut, to, lease.ID)
+func (l *Log) HandedOut(ctx context.Context, to Recipient, lease store.Lease) error {
+	line := newLine(ctx, handedOut, to, lease.ID)
 	line.take(lease)
 	return l.write(line, "credential handed out")
 }
 
 // Withheld is for credentials that the recipient didn't get, and why. That somebody only stopped asking is no line.
-func (l *Log) Withheld(_ context.Context, to Recipient, credentialID string, why error) {
+func (l *Log) Withheld(ctx context.Context, to Recipient, credentialID string, why error) {
 	reason := credential.ReasonOf(why)
 	if reason == credential.Cancelled {
 		return
 	}
-	line := newLine(withheld, to, credentialID)
+	line := newLine(ctx, withheld, to, credentialID)
 	line.Reason = reason
 	_ = l.write(line, "credential withheld") // the log has been told, and there is nothing else to withhold
 }

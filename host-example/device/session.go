@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tom-worker/credential-provider/host-example/job"
+	"github.com/tom-worker/credential-provider/host-example/trace"
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
@@ -59,8 +60,15 @@ func (s *Session) Run(ctx context.Context, commands []string, shell bool) ([]job
 		run = t.run
 	}
 	var outputs []job.Output
-	for _, command := range commands {
+	for i, command := range commands {
+		ctx, span := trace.Begin(ctx, "ssh command") // which has no text of it: commands may hold secrets
+		span.SetNumber(trace.CommandNumber, i+1)
+		span.SetNumber(trace.CommandCount, len(commands))
 		output, err := run(ctx, command)
+		if output.ExitStatus != nil {
+			span.SetNumber(trace.CommandStatus, *output.ExitStatus)
+		}
+		span.End(err)
 		outputs = append(outputs, output)
 		if err != nil {
 			return outputs, s.ended(ctx, err)

@@ -66,6 +66,8 @@ type Queue struct {
 	Logger hclog.Logger
 	// Observer is told of each line. nil: nobody is.
 	Observer Observer
+	// Watch is called for each job that is taken up, with the time at which it was read. nil: nobody looks on.
+	Watch func(*Job, time.Time) Watch
 }
 
 // unobserved is the observer of a queue that has none.
@@ -128,6 +130,9 @@ func (q Queue) resolved() Queue {
 	}
 	if q.Observer == nil {
 		q.Observer = unobserved{}
+	}
+	if q.Watch == nil {
+		q.Watch = func(*Job, time.Time) Watch { return unwatched{} }
 	}
 	return q
 }
@@ -223,14 +228,17 @@ func parse(next line) (*Job, error) {
 
 // one takes a job through its steps and answers it.
 func (r *run) one(next line, j *Job) {
+	watch, log := r.Watch(j, next.read), r.Logger.With("job", j.ID)
+	jobContext := func(ctx context.Context) context.Context { return watch.Context(hclog.WithContext(ctx, log)) }
 	answered := false
 	answer := func(status Status, outcome Outcome, err error) {
 		answered = true
-		r.answer(next, j.ID, status, outcome, err)
+		watch.End(r.answer(next, j.ID, status, outcome, err))
 	}
+	notStarted := func() { answer(StatusNotStarted, Outcome{}, errNotStarted()) }
 	defer func() {
 		if cause := recover(); cause != nil {
-			r.Logger.Error("a job made the worker panic", "job", j.ID, "line", next.number, "stack", string(debug.Stack()))
+			hclog.FromContext(jobContext(r.work)).Error("a job made the worker panic", "line", next.number, "stack", string(debug.Stack()))
 			if !answered {
 				answer(StatusFailed, Outcome{}, credential.Errorf(credential.Internal, "the worker made a mistake; its log says where"))
 			}
@@ -241,9 +249,9 @@ func (r *run) one(next line, j *Job) {
 	if timeout <= 0 {
 		timeout = r.Timeout
 	}
-	spent, err := r.prepare(j, timeout)
+	spent, err := r.prepare(jobContext(r.stop), j, timeout)
 	if r.stop.Err() != nil {
-		r.notStarted(next, j)
+		notStarted()
 		return
 	}
 	if err != nil {
@@ -252,7 +260,7 @@ func (r *run) one(next line, j *Job) {
 	}
 	device, ok := r.turns.take(j.Device(), r.stop.Done())
 	if !ok {
-		r.notStarted(next, j)
+		notStarted()
 		return
 	}
 	defer device()
@@ -261,14 +269,14 @@ func (r *run) one(next line, j *Job) {
 	case r.slots <- struct{}{}:
 		defer func() { <-r.slots }()
 	case <-r.stop.Done():
-		r.notStarted(next, j)
+		notStarted()
 		return
 	}
 	if r.stop.Err() != nil { // select takes either if both are there
-		r.notStarted(next, j)
+		notStarted()
 		return
 	}
-	ctx, cancel := context.WithTimeoutCause(r.work, timeout-spent, errTimedOut)
+	ctx, cancel := context.WithTimeoutCause(jobContext(r.work), timeout-spent, errTimedOut)
 	defer cancel()
 	outcome := r.Worker.Do(ctx, j)
 	status, err := StatusOK, ended(ctx, outcome.Err)
@@ -279,9 +287,9 @@ func (r *run) one(next line, j *Job) {
 }
 
 // prepare returns how much of its time the job has spent.
-func (r *run) prepare(j *Job, timeout time.Duration) (time.Duration, error) {
+func (r *run) prepare(ctx context.Context, j *Job, timeout time.Duration) (time.Duration, error) {
 	begin := time.Now()
-	ctx, cancel := context.WithTimeoutCause(r.stop, timeout, errTimedOut)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTimedOut)
 	defer cancel()
 	err := r.Worker.Prepare(ctx, j)
 	return time.Since(begin), ended(ctx, err)
@@ -307,11 +315,16 @@ func ended(ctx context.Context, err error) error {
 }
 
 func (r *run) notStarted(next line, j *Job) {
-	r.answer(next, j.ID, StatusNotStarted, Outcome{}, credential.Errorf(NotStarted, "the worker was told to end before it began the job"))
+	r.answer(next, j.ID, StatusNotStarted, Outcome{}, errNotStarted())
 }
 
-func (r *run) answer(next line, id string, status Status, outcome Outcome, err error) {
+func errNotStarted() error {
+	return credential.Errorf(NotStarted, "the worker was told to end before it began the job")
+}
+
+func (r *run) answer(next line, id string, status Status, outcome Outcome, err error) Result {
 	result := newResult(id, next.number, status, outcome, err, time.Since(next.read))
 	r.Observer.Answered(result)
 	r.results.write(result)
+	return result
 }

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/tom-worker/credential-provider/host-example/job"
+)
+
+// binary is the worker as a program of its own, built when it is first asked for.
+var binary = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(filepath.Dir(pluginDir), program)
+	return path, build(".", path)
+})
+
+// process is host-example as a process of its own.
+type process struct {
+	t       *testing.T
+	cmd     *exec.Cmd
+	input   io.WriteCloser
+	results *bufio.Reader
+	log     output
+}
+
+func startProcess(t *testing.T, folder string, environ []string, args ...string) *process {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{t: t, cmd: exec.Command(path, args...)}
+	p.cmd.Dir, p.cmd.Env, p.cmd.Stderr = folder, environ, &p.log
+	if p.input, err = p.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.results = bufio.NewReader(stdout)
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	return p
+}
+
+// do gives the worker a job and waits for its result.
+func (p *process) do(jobLine string) (result job.Result) {
+	p.t.Helper()
+	_, _ = io.WriteString(p.input, jobLine)
+	line, err := p.results.ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &result)
+	}
+	if err != nil {
+		p.t.Fatalf("no result: %q, %v; the log:\n%s", line, err, &p.log)
+	}
+	return result
+}
+
+// end closes the input, waits for the process's end and returns what else it has printed, and its log.
+func (p *process) end() (printed, log string) {
+	p.t.Helper()
+	_ = p.input.Close()
+	rest, _ := io.ReadAll(p.results)
+	_ = p.cmd.Wait()
+	return string(rest), p.log.String()
+}
+
+// output is what a process writes, while it is read.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+func (o *output) Len() int { return len(o.String()) }
