@@ -53,8 +53,6 @@ const never = time.Duration(math.MaxInt64)
 
 // answer is what the backend said, and until when it may be used. It isn't changed.
 type answer struct {
-	// What a cached read looks at comes first: it fits into one line of a processor's cache.
-
 	credential *credential.Credential
 	// asked is when the backend was asked. It may have looked at any time between that and its answer.
 	asked instant

@@ -2,6 +2,7 @@ package store
 
 import (
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,12 +16,34 @@ func (now instant) since(then instant) time.Duration {
 	return max(now.mono-then.mono, now.wall-then.wall)
 }
 
-// newClock reads both clocks of the machine at once, which is what most of the time of a cached read goes into.
+// lookEvery is how often the wall clock is looked at while the store is in use. In between it goes on with the monotonic
+// one, so that a jump of it is noticed that much later at most, of time in which the machine is awake: too short for a
+// caller to tell it from being held up with a credential in its hands. Looking at both each time would take twice as long.
+const lookEvery = 100 * time.Microsecond
+
+// newClock reads the clocks of the machine. That is what most of the time of a cached read goes into where ids are few.
 func newClock() func() instant {
 	start := time.Now()
-	return func() instant {
+	return looking(start, func() instant {
 		now := time.Now()
 		return instant{mono: now.Sub(start), wall: time.Duration(now.UnixNano())}
+	})
+}
+
+// looking reads the monotonic clock each time, and looks at both only now and then.
+func looking(start time.Time, look func() instant) func() instant {
+	var looked, ahead atomic.Int64 // when that was, and by how much the wall clock was ahead
+	looked.Store(-int64(lookEvery))
+	return func() instant {
+		mono := time.Since(start)
+		// Of two numbers that others are storing, ahead is never the older one: it is stored first and read last.
+		if mono-time.Duration(looked.Load()) < lookEvery {
+			return instant{mono: mono, wall: mono + time.Duration(ahead.Load())}
+		}
+		now := look()
+		ahead.Store(int64(now.wall - now.mono))
+		looked.Store(int64(now.mono))
+		return now
 	}
 }
 

@@ -23,7 +23,7 @@
 // of it has it read again in the background: what is in use never expires, and what isn't costs nothing. Times are
 // shortened at random so that a fleet doesn't ask together. There is one read at a time for each id and version, which
 // everybody waits for who wants it; it has a deadline of its own, and goes on when its callers have given up. An age is
-// the larger of what the monotonic and the wall clock say.
+// the larger of what the monotonic and the wall clock say; while the store is in use, it looks at the latter every 0.1 ms.
 //
 // When a read fails it depends on the reason. A definite answer, such as "not found" or "access denied", drops what was
 // kept at once and is remembered for [Options.NegativeTTL]. When the backend is out, which throttling is too, the last
@@ -59,8 +59,12 @@
 // # Why these parts
 //
 // The order of use and the bound are golang-lru's simplelru: a list and a map without a lock and without a goroutine,
-// behind the lock that is needed anyway. Cached reads go past it through a sync.Map, and note their use once a second, so
-// that they take no lock. Most of a cached read's time goes into reading the clock.
+// behind the lock that is needed anyway. Cached reads go past it, and note their use once a second, so that they take no
+// lock. What they find is in a table of the store's own: with many ids a cached read waits for memory, and takes longer the
+// more often it has to wait for one place to learn the next. sync.Map has half a dozen such steps, xsync's Map three, and
+// with 10,000 ids reads took twice as long with the former and up to a half longer with the latter; the table has two.
+// It also can be as simple as it is only here, where one lock has all changes and may be asked if something isn't found.
+// Of a read of few ids the clock takes most of the time.
 //
 // otter v2 was measured and left out. As a plain map it is fast, but it is its loader, refresh and expiry that would have
 // saved code, and they have another policy: a first caller that is cancelled restarts the load, and values whose time is

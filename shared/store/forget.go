@@ -10,7 +10,7 @@ func (s *Store) Reload(changed bool) {
 	s.failures.Purge()
 	s.outage = nil
 	if !changed {
-		s.cells.outdate()
+		s.cells.outdate(s.clock())
 		return
 	}
 	s.discardAll()

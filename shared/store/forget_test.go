@@ -3,7 +3,11 @@ package store
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -155,6 +159,64 @@ func TestDroppedEntriesAreReleased(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestNothingForgottenComesBack reads without pause, with all cores, what is being forgotten, cleared, dropped for other
+// settings, and pushed out. What was in the backend before that is the oldest that may be seen after it.
+func TestNothingForgottenComesBack(t *testing.T) {
+	const ids, rounds = 20, 2000
+	name := func(i int) string { return fmt.Sprint("id", i) }
+	o := options()
+	o.Size = ids / 2
+	b := newBackend()
+	for i := range ids {
+		b.set(name(i), "0")
+	}
+	s := New(b, o)
+	defer s.Close()
+	var least [ids]atomic.Int64
+	var done atomic.Bool
+	var cached atomic.Int64
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for !done.Load() {
+				i := rand.IntN(ids)
+				before := least[i].Load()
+				lease, err := s.Get(t.Context(), name(i))
+				if err != nil || lease.ID != name(i) {
+					t.Errorf("%s: %s", name(i), told(lease, err))
+					return
+				}
+				if got, _ := strconv.ParseInt(text(lease.Credential), 10, 64); got < before {
+					t.Errorf("%s: %s %d after %d", name(i), lease.Outcome, got, before)
+					return
+				}
+				if lease.Outcome == Cached {
+					cached.Add(1)
+				}
+			}
+		})
+	}
+	for round := 1; round <= rounds; round++ {
+		i := rand.IntN(ids)
+		b.set(name(i), strconv.Itoa(round))
+		switch rand.IntN(10) {
+		case 0:
+			s.Clear()
+		case 1:
+			s.Reload(true)
+		default:
+			s.Forget(name(i))
+		}
+		least[i].Store(int64(round))
+		runtime.Gosched()
+	}
+	done.Store(true)
+	readers.Wait()
+	if cached.Load() == 0 {
+		t.Error("nothing was read from memory")
 	}
 }
 

@@ -9,12 +9,12 @@ import (
 // Get returns the current version of a credential. Errors are [*credential.Error] values. Of a cached credential it
 // doesn't look at ctx; of one that has to be read, ctx bounds this caller's waiting and nobody else's.
 func (s *Store) Get(ctx context.Context, id string) (Lease, error) {
-	if found, ok := s.cells.load(id); ok {
-		a, now := found.answer.Load(), s.clock()
-		age := now.since(a.asked)
-		if age < a.refresh && !a.expired(now) && int64(now.mono)-found.touched.Load() < int64(touchEvery) {
+	now := s.clock() // first: while it is being read, a processor begins with what follows
+	if c := s.cells.load(id); c != nil {
+		age := now.since(c.asked)
+		if age < c.refresh && now.wall < c.expires && int64(now.mono)-c.touched.Load() < int64(touchEvery) {
 			s.hits.add(now)
-			return Lease{Credential: a.credential, Outcome: Cached, Age: age, answer: a}, nil
+			return Lease{Credential: c.credential, Outcome: Cached, Age: max(age, 0), answer: c.answer}, nil
 		}
 	}
 	return s.get(ctx, key{id: id})

@@ -144,6 +144,18 @@ func TestTTLZeroKeepsNothingButSharesFlights(t *testing.T) {
 	})
 }
 
+// TestExpiredInTheVeryMoment: also where a use needn't be noted again.
+func TestExpiredInTheVeryMoment(t *testing.T) {
+	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
+		b.set("a", "one", expires(time.Now().Add(touchEvery/2)))
+		wantGet(t, s, "a", "fresh one")
+		pass(touchEvery/2 - time.Nanosecond)
+		wantGet(t, s, "a", "cached one")
+		pass(time.Nanosecond)
+		wantGet(t, s, "a", "error CREDENTIAL_MALFORMED")
+	})
+}
+
 func TestNeverServedAfterExpireTime(t *testing.T) {
 	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
 		b.set("a", "one", expires(time.Now().Add(time.Minute)))

@@ -82,7 +82,7 @@ func (s *Store) nudge(ctx context.Context, g *guard, now instant) {
 	if s.closed || now.since(g.nudged) < noticeAfter || now.since(g.ask.answer.at) < noticeAfter || last.pausing(now) || s.outage.pausing(now) {
 		return
 	}
-	if kept, ok := s.cells.order.Peek(k); ok && now.since(kept.answer.Load().asked) < noticeAfter {
+	if kept, ok := s.cells.order.Peek(k); ok && now.since(kept.asked) < noticeAfter {
 		return
 	}
 	g.nudged = now

@@ -15,8 +15,8 @@ import (
 	"github.com/tom-worker/credential-provider/shared/store"
 )
 
-// The peer, aws-secretsmanager-caching-go, is not to be had as a module here. It took this long for a cached read on the
-// machine that the budgets are from.
+// The peer, aws-secretsmanager-caching-go, is not to be had as a module here. It took this long for a cached read of
+// one id on the machine that the budgets are from, which was idle.
 const (
 	peersCachedRead = 165 * time.Nanosecond
 	cachedBudget    = 0.6
