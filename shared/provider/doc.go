@@ -19,6 +19,9 @@
 // where *reader has a Get method ([Provider]), and perhaps List ([Lister]), GetBatch ([BatchGetter]), Validate
 // ([Validator]) and ReadsVersions ([Versioner]): what it can do is what the host is told that it can do.
 //
+// README.md in this folder goes from an empty folder to a provider that passes the conformance checks; folder scaffold is a
+// provider to copy.
+//
 // Main serves the contract (credential_provider.proto) over gRPC as a HashiCorp go-plugin plugin with mutual TLS. It
 // derives the settings schema from the settings struct, checks settings against it, checks requests before they reach the
 // provider and answers before they reach the host, turns panics into INTERNAL errors, ends when the host ends, and
