@@ -129,6 +129,9 @@ func TestTracesOfJobs(t *testing.T) {
 	if want := "trace_id=" + jobs["3"].root.Trace; !strings.Contains(read, want) {
 		t.Errorf("no %s in the provider's line %q", want, read)
 	}
+	if want := "a device refuses the credential: job=2 trace_id=" + jobs["2"].root.Trace; !strings.Contains(log, want) {
+		t.Errorf("no line %q in the worker's log", want)
+	}
 	text, err := os.ReadFile(audit)
 	if err != nil {
 		t.Fatal(err)

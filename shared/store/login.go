@@ -28,7 +28,8 @@ const noticeAfter = 30 * time.Second
 //     the id fail at once, without connecting, until the material changes or [Store.Forget]. Every 15 minutes one login is
 //     tried nevertheless. Logins that come while the backend is being asked wait for what it says.
 //
-// Errors of do other than [ErrRefused] are returned as they are, and say nothing about the credential.
+// Errors of do other than [ErrRefused] are returned as they are, and say nothing about the credential. Lines about the login
+// go to the logger that ctx has from hclog.WithContext, if it has one, so that they can say whose it is.
 //
 // device names what counts passwords, always in the same way: two names for one device are two devices. Logins with one
 // id at one device come one after the other, so do should log in and no more, and leave the work to its caller.
@@ -46,6 +47,7 @@ func (s *Store) Login(ctx context.Context, id, device string, do func(context.Co
 		return err
 	}
 	defer v.leave()
+	v.log = s.logger(ctx)
 	return v.login(ctx, lease, do)
 }
 
@@ -55,10 +57,11 @@ type visit struct {
 	guard   *guard
 	device  device
 	name    string // the device's
-	canary  bool   // it is the guard's canary
-	active  bool   // it is at the device
-	asked   bool   // it has asked the backend whether the material has changed
-	renewed bool   // it has got the credential anew, since the backend had given other material meanwhile
+	log     hclog.Logger
+	canary  bool // it is the guard's canary
+	active  bool // it is at the device
+	asked   bool // it has asked the backend whether the material has changed
+	renewed bool // it has got the credential anew, since the backend had given other material meanwhile
 
 	refused   *record // of the material that the device has refused, until it is known whether there is another
 	refusedAt instant // when the device refused last
@@ -247,7 +250,7 @@ func (v *visit) end(lease Lease, err error) (refused bool) {
 	case err == nil:
 		r := g.record(m)
 		if r.quarantined() && !r.undecided() {
-			s.event(hclog.Info, "a device accepts the credential: logins are allowed again", "credential_id", g.id, "device", v.name)
+			v.event(hclog.Info, "a device accepts the credential: logins are allowed again", "credential_id", g.id, "device", v.name)
 		}
 		r.worked, r.streak, r.firm = m.same(g.current), 0, false
 	case errors.Is(err, ErrRefused):
@@ -258,7 +261,7 @@ func (v *visit) end(lease Lease, err error) (refused bool) {
 		v.refused, v.refusedAt = r, now
 		v.takeCanary() // so that nobody sets out with it until the backend has been asked
 		s.counters.refusals++
-		s.event(hclog.Warn, "a device refuses the credential", "credential_id", g.id, "version", lease.VersionID, "device", v.name)
+		v.event(hclog.Warn, "a device refuses the credential", "credential_id", g.id, "version", lease.VersionID, "device", v.name)
 	}
 	s.guards.changed(g)
 	g.broadcast()
@@ -277,7 +280,7 @@ func (v *visit) decided(lease Lease) {
 	r.open--
 	if r.open == 0 && !r.firm && g.quarantine() == r {
 		r.firm = true
-		s.event(hclog.Error, "devices refuse the credential: no logins are tried with it until it changes", "credential_id", g.id, "version", lease.VersionID)
+		v.event(hclog.Error, "devices refuse the credential: no logins are tried with it until it changes", "credential_id", g.id, "version", lease.VersionID)
 	}
 	g.broadcast()
 }

@@ -1,11 +1,14 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
@@ -49,6 +52,26 @@ func TestLoginIsRejectedWhenNothingChanges(t *testing.T) {
 		n.wantSent(t, "sw1 one")
 		wantCalls(t, b, 3)
 	})
+}
+
+// A line about a login goes to the logger of whoever logs in.
+func TestLoginHasTheCallersLogger(t *testing.T) {
+	var own, others bytes.Buffer
+	o := options()
+	o.Logger = jsonLogger(&others)
+	bubble(t, o, func(t *testing.T, b *backend, s *Store) {
+		n := newNetwork("other")
+		b.set("a", "one")
+		_ = s.Login(hclog.WithContext(t.Context(), jsonLogger(&own).With("job", "1")), "a", "sw1", n.device("sw1"))
+		_ = s.Login(t.Context(), "a", "sw2", n.device("sw2"))
+	})
+	const line = "a device refuses the credential"
+	if got := own.String(); strings.Count(got, line) != 1 || !strings.Contains(got, `"job":"1"`) {
+		t.Errorf("the caller's logger has\n%s", got)
+	}
+	if got := others.String(); strings.Count(got, line) != 1 {
+		t.Errorf("the store's logger has\n%s", got)
+	}
 }
 
 // A new version with the same password is no reason to send it again.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
@@ -64,13 +65,26 @@ func (s *Store) Close() {
 
 // event is a line for the log, kept until the lock is released: a log that is slow shall hold up nobody else.
 type event struct {
+	log     hclog.Logger
 	level   hclog.Level
 	message string
 	args    []any
 }
 
 func (s *Store) event(level hclog.Level, message string, args ...any) {
-	s.events = append(s.events, event{level, message, args})
+	s.events = append(s.events, event{s.options.Logger, level, message, args})
+}
+
+func (v *visit) event(level hclog.Level, message string, args ...any) {
+	v.store.events = append(v.store.events, event{v.log, level, message, args})
+}
+
+// logger is the one that ctx has, or else the store's.
+func (s *Store) logger(ctx context.Context) hclog.Logger {
+	if own := hclog.FromContext(ctx); own != hclog.L() { // which stands for none
+		return own
+	}
+	return s.options.Logger
 }
 
 // unlock releases the lock and writes what happened under it.
@@ -79,6 +93,6 @@ func (s *Store) unlock() {
 	s.events = nil
 	s.mu.Unlock()
 	for _, e := range events {
-		s.options.Logger.Log(e.level, e.message, e.args...)
+		e.log.Log(e.level, e.message, e.args...)
 	}
 }
