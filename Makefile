@@ -34,7 +34,6 @@ test: ## run all tests, with the race detector where there is a C compiler
 	@[ -x "$${SSHD:-/usr/sbin/sshd}" ] || echo 'no sshd (openssh-server): its tests are skipped'
 	@command -v "$${AWS_CLI:-aws}" >/dev/null || echo 'no AWS CLI (pip install awscli): its tests are skipped'
 	@"$${PYTHON:-python3}" -c 'import botocore' 2>/dev/null || echo 'no Python with boto3 (pip install boto3): the comparison with it is skipped'
-	@"$${PYTHON:-python3}" -c 'import grpc, cryptography, google.protobuf' 2>/dev/null || echo 'no Python with grpcio (pip install -r host-example/providers/python/requirements.txt): its provider and its host are not tested'
 	GORACE=atexit_sleep_ms=0 $(GO) test $(RACE) -timeout 10m ./...
 
 soak: ## the chaos test for ten minutes
@@ -48,8 +47,9 @@ fuzz: ## run every fuzz test for FUZZTIME
 	done
 
 COUNT ?= 1
-bench: ## the benchmarks, COUNT times, as ratios to their peers and budgets
-	@$(GO) test -run '^$$' -bench . -benchtime 3s -count $(COUNT) -timeout 60m ./shared/store/benchmark
+BENCH ?= .
+bench: ## the benchmarks (or those that match BENCH), COUNT times, as ratios to their peers and budgets
+	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 3s -count $(COUNT) -timeout 60m ./shared/store/benchmark
 
 simulate: ## a fleet with and without the store; draws shared/store/fleet.svg
 	@mkdir -p dist
@@ -79,7 +79,7 @@ fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go' | grep -v '\.pb\.go$$')
 	$(TOOL) buf format -w proto
 
-generate: ## make the code of the contract, and the settings reference in README.md
+generate: ## make the Go code of the contract, and the settings reference in README.md
 	$(TOOL) buf generate
 	$(GO) generate ./...
 

@@ -3,12 +3,14 @@ package main
 import (
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/hashicorp/go-hclog"
 
@@ -84,4 +86,29 @@ func TestManyPages(t *testing.T) {
 		})
 	}
 	readers.Wait()
+}
+
+// TestRequesterTimesAnswers: the time covers an answer to its end, not to its headers only.
+func TestRequesterTimesAnswers(t *testing.T) {
+	release := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "half of it")
+		_ = http.NewResponseController(w).Flush()
+		<-release
+	}))
+	defer server.Close()
+	defer close(release)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := newRequester(awshttp.NewBuildableClient(), 300*time.Millisecond).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(answer.Body)
+	if !isTimeout(err) || string(body) != "half of it" {
+		t.Errorf("read %q, %v; want half of it and a timeout", body, err)
+	}
 }

@@ -53,6 +53,15 @@ func timed(do func()) side {
 	}
 }
 
+// repeated does something so many times in a row.
+func repeated(times int, do func()) func() {
+	return func() {
+		for range times {
+			do()
+		}
+	}
+}
+
 // ratio reports ours to theirs, and the budget.
 func ratio(b *testing.B, ours, theirs time.Duration, budget float64) {
 	b.Helper()
