@@ -1,0 +1,25 @@
+package metrics
+
+import (
+	"slices"
+
+	"github.com/tom-worker/credential-provider/host-example/job"
+	"github.com/tom-worker/credential-provider/shared/credential"
+)
+
+// reasons are those that a label may have.
+type reasons []credential.Reason
+
+// contractReasons are the reasons for which no credential is handed out, jobReasons those for which jobs fail.
+var (
+	contractReasons = reasons(credential.Reasons())
+	jobReasons      = append(reasons(credential.Reasons()), job.Reasons()...)
+)
+
+// label is a reason as a label's value.
+func (known reasons) label(reason credential.Reason) string {
+	if slices.Contains(known, reason) {
+		return string(reason)
+	}
+	return string(credential.Internal)
+}
