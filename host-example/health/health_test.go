@@ -1,0 +1,306 @@
+package health_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"go.uber.org/goleak"
+
+	"github.com/tom-worker/credential-provider/host-example/health"
+	"github.com/tom-worker/credential-provider/shared/credential"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// backend is a provider, with the results that it is told to give, and the times of its checks.
+type backend struct {
+	err    error // of reads and checks
+	report credential.Report
+	ready  bool
+	checks []time.Time
+}
+
+func (b *backend) Get(context.Context, credential.Request) (*credential.Credential, error) {
+	return nil, b.err
+}
+
+func (b *backend) GetBatch(context.Context, []credential.Request) ([]credential.Result, error) {
+	if errors.Is(b.err, credential.Unsupported) {
+		return nil, b.err
+	}
+	return []credential.Result{{Err: b.err}}, nil
+}
+
+func (b *backend) List(context.Context, int, string) (credential.Page, error) {
+	return credential.Page{}, b.err
+}
+
+func (b *backend) Validate(context.Context, string) (credential.Report, error) {
+	b.checks = append(b.checks, time.Now())
+	return b.report, b.err
+}
+
+func (b *backend) Ready() bool { return b.ready }
+
+// fails is a report with a check that failed.
+func fails() credential.Report {
+	return credential.Report{Checks: []credential.Check{
+		{Name: "settings", Status: credential.StatusPassed},
+		{Name: "list", Status: credential.StatusWarning, Reason: credential.AccessDenied, Message: "not this one"},
+		{Name: "reach", Status: credential.StatusFailed, Reason: credential.BackendUnavailable, Message: "nobody answers", Remedy: "look at the cable\n\nthen at the plug\n"},
+	}}
+}
+
+// states are the conditions in short: "worker+ provider+ backend-BACKEND_UNAVAILABLE".
+func states(h *health.Health) string {
+	var all []string
+	for _, c := range h.Conditions() {
+		text := c.Name + "+"
+		if !c.OK {
+			text = c.Name + "-" + string(c.Reason)
+		}
+		all = append(all, text)
+	}
+	return strings.Join(all, " ")
+}
+
+func wantStates(t *testing.T, h *health.Health, want string) {
+	t.Helper()
+	if got := states(h); got != want {
+		t.Errorf("conditions %q, want %q", got, want)
+	}
+	if ready := !strings.Contains(want, "-"); h.Ready() != ready {
+		t.Errorf("ready is %v with %q", !ready, want)
+	}
+}
+
+func TestConditions(t *testing.T) {
+	h, b := health.New(hclog.NewNullLogger()), &backend{}
+	p := h.Provider(b)
+	check := func() { _, _ = p.Validate(t.Context(), "") }
+	read := func() { _, _ = p.Get(t.Context(), credential.Request{ID: "lab"}) }
+	wantStates(t, h, "worker- provider- backend-")
+	h.Watch(b)
+	wantStates(t, h, "worker- provider- backend-")
+	b.ready = true
+	wantStates(t, h, "worker- provider+ backend-")
+	check()
+	wantStates(t, h, "worker- provider+ backend+")
+	h.Running()
+	wantStates(t, h, "worker+ provider+ backend+")
+	b.ready = false
+	wantStates(t, h, "worker+ provider- backend+")
+	b.ready = true
+
+	b.report = fails()
+	check()
+	wantStates(t, h, "worker+ provider+ backend-BACKEND_UNAVAILABLE")
+	read() // one that works
+	wantStates(t, h, "worker+ provider+ backend+")
+	for _, test := range []struct {
+		reason credential.Reason
+		counts bool
+	}{
+		{credential.BackendUnavailable, true}, {credential.Throttled, true}, {credential.DeadlineExceeded, true},
+		{credential.BackendUnauthenticated, true}, {credential.BackendMisconfigured, true},
+		{credential.CredentialNotFound, false}, {credential.AccessDenied, false}, {credential.ProviderCrashed, false},
+		{credential.Cancelled, false}, {credential.Unsupported, false}, {credential.Internal, false},
+	} {
+		good, bad := "worker+ provider+ backend+", "worker+ provider+ backend-"+string(test.reason)
+		if !test.counts {
+			bad = good
+		}
+		for name, ask := range map[string]func(){
+			"get": read, "check": check, "batch": func() { _, _ = p.GetBatch(t.Context(), nil) },
+		} {
+			b.err, b.report = nil, credential.Report{}
+			ask()
+			wantStates(t, h, good)
+			b.err = credential.Errorf(test.reason, "credential lab: secret text")
+			ask()
+			if wantStates(t, h, bad); t.Failed() {
+				t.Fatalf("after %s failed with %s", name, test.reason)
+			}
+		}
+	}
+	h.Ending()
+	h.Running() // too late
+	wantStates(t, h, "worker- provider+ backend+")
+}
+
+func TestReadyz(t *testing.T) {
+	h, b := health.New(hclog.NewNullLogger()), &backend{ready: true, report: fails()}
+	p := h.Provider(b)
+	ask := func(handler http.Handler, want int) string {
+		t.Helper()
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/", nil))
+		if recorder.Code != want {
+			t.Errorf("status %d, want %d", recorder.Code, want)
+		}
+		return recorder.Body.String()
+	}
+	h.Watch(b)
+	h.Running()
+	_, _ = p.Validate(t.Context(), "")
+	var answer struct {
+		Ready      bool
+		Conditions []health.Condition
+	}
+	if err := json.Unmarshal([]byte(ask(h.Readiness(), http.StatusServiceUnavailable)), &answer); err != nil {
+		t.Fatal(err)
+	}
+	last := answer.Conditions[2]
+	if answer.Ready || last.Name != "backend" || last.Reason != credential.BackendUnavailable || last.Message != "check reach: nobody answers" ||
+		strings.Join(last.Remedy, "|") != "look at the cable|then at the plug" || last.Since == nil {
+		t.Errorf("got %+v", answer)
+	}
+	// The text of a read's error names the credential: that is nobody's business here.
+	b.err = credential.Errorf(credential.BackendUnavailable, "secret tom/credentials/lab: no route")
+	_, _ = p.Get(t.Context(), credential.Request{ID: "lab"})
+	if body := ask(h.Readiness(), http.StatusServiceUnavailable); strings.Contains(body, "lab") {
+		t.Error(body)
+	}
+	b.err = nil
+	_, _ = p.Get(t.Context(), credential.Request{ID: "lab"})
+	if body := ask(h.Readiness(), http.StatusOK); !strings.Contains(body, `"ready": true`) {
+		t.Error(body)
+	}
+	h.Ending()
+	ask(h.Readiness(), http.StatusServiceUnavailable)
+	if body := ask(h.Live(), http.StatusOK); body != "ok\n" {
+		t.Error(body)
+	}
+}
+
+// keeping runs a test while the backend is kept under watch.
+func keeping(t *testing.T, test func(h *health.Health, b *backend, p health.Provider)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		h, b := health.New(hclog.NewNullLogger()), &backend{ready: true}
+		h.Watch(b)
+		h.Running()
+		p := h.Provider(b)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			h.Keep(ctx, p)
+		}()
+		test(h, b, p)
+		stop()
+		<-ended
+	})
+}
+
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// A backend that is down at the start is found when it is back, without a job, and asked less and less often.
+func TestRecovery(t *testing.T) {
+	keeping(t, func(h *health.Health, b *backend, _ health.Provider) {
+		b.report = fails()
+		begin := time.Now()
+		pass(10 * time.Minute)
+		wantStates(t, h, "worker+ provider+ backend-BACKEND_UNAVAILABLE")
+		var gaps []time.Duration
+		for last := begin; len(b.checks) > 0; b.checks = b.checks[1:] {
+			gaps = append(gaps, b.checks[0].Sub(last))
+			last = b.checks[0]
+		}
+		if len(gaps) < 20 || len(gaps) > 28 {
+			t.Errorf("%d checks in ten minutes", len(gaps))
+		}
+		for i, base := range []time.Duration{1, 2, 4, 8, 16, 30, 30, 30} {
+			if base *= time.Second; gaps[i] < base*3/4 || gaps[i] > base*5/4 {
+				t.Errorf("pause %d is %v, want about %v", i, gaps[i], base)
+			}
+		}
+		b.report = credential.Report{}
+		pass(40 * time.Second)
+		wantStates(t, h, "worker+ provider+ backend+")
+	})
+}
+
+func TestChecksOfAReadyWorker(t *testing.T) {
+	keeping(t, func(h *health.Health, b *backend, p health.Provider) {
+		_, _ = p.Validate(t.Context(), "")
+		b.checks = nil
+		pass(35 * time.Minute)
+		if len(b.checks) != 3 {
+			t.Errorf("%d checks in 35 minutes", len(b.checks))
+		}
+		// Bad news from a read has it checked at once, for what is wrong and what to do, and good news from one counts too.
+		b.checks, b.report = nil, fails()
+		b.err = credential.Errorf(credential.BackendUnavailable, "no")
+		_, _ = p.Get(t.Context(), credential.Request{ID: "lab"})
+		b.err = nil
+		pass(0)
+		if len(b.checks) != 1 || h.Conditions()[2].Message != "check reach: nobody answers" {
+			t.Errorf("%d checks: %+v", len(b.checks), h.Conditions()[2])
+		}
+		_, _ = p.Get(t.Context(), credential.Request{ID: "lab"})
+		b.checks = nil
+		pass(5 * time.Minute)
+		if wantStates(t, h, "worker+ provider+ backend+"); len(b.checks) != 0 {
+			t.Errorf("%d checks after a read that worked", len(b.checks))
+		}
+	})
+}
+
+// Reads that fail while checks pass don't have it checked all the time.
+func TestChecksAreNotAsManyAsReads(t *testing.T) {
+	keeping(t, func(_ *health.Health, b *backend, p health.Provider) {
+		begin := time.Now()
+		for time.Since(begin) < 10*time.Minute {
+			b.err = credential.Errorf(credential.Throttled, "slower")
+			_, _ = p.Get(t.Context(), credential.Request{ID: "lab"})
+			b.err = nil
+			pass(100 * time.Millisecond)
+		}
+		if len(b.checks) > 28 {
+			t.Errorf("%d checks in ten minutes", len(b.checks))
+		}
+	})
+}
+
+func TestChecksWhenCredentialsHaveExpired(t *testing.T) {
+	keeping(t, func(_ *health.Health, b *backend, p health.Provider) {
+		expire := time.Now().Add(4 * time.Minute)
+		b.report.BackendCredentialsExpire = expire
+		_, _ = p.Validate(t.Context(), "")
+		b.checks = nil
+		pass(4*time.Minute + 6*time.Second)
+		if len(b.checks) != 1 || b.checks[0].Before(expire) {
+			t.Errorf("they expire at %v, checked at %v", expire, b.checks)
+		}
+		pass(4 * time.Minute) // and are not renewed
+		if len(b.checks) > 5 {
+			t.Errorf("%d checks", len(b.checks))
+		}
+	})
+}
+
+func TestRecheck(t *testing.T) {
+	keeping(t, func(h *health.Health, b *backend, p health.Provider) {
+		_, _ = p.Validate(t.Context(), "")
+		pass(3 * time.Minute)
+		b.checks = nil
+		h.Recheck()
+		wantStates(t, h, "worker+ provider+ backend-")
+		pass(0)
+		if wantStates(t, h, "worker+ provider+ backend+"); len(b.checks) != 1 {
+			t.Errorf("%d checks", len(b.checks))
+		}
+	})
+}
