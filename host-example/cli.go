@@ -92,7 +92,7 @@ with --output json an error is a JSON object on stdout: {"error":{"code","reason
 	flags.StringVar(&c.logFormat, "log-format", "", "`format` of the log: text or json")
 	complete(root, "log-level", "trace", "debug", "info", "warning", "error", "critical", "off")
 	complete(root, "log-format", "text", "json")
-	root.AddCommand(c.getCommand(), c.listCommand(), c.validateCommand(), c.runCommand(), c.providersCommand(), c.conformanceCommand(), c.versionCommand())
+	root.AddCommand(c.getCommand(), c.listCommand(), c.validateCommand(), c.runCommand(), c.quarantineCommand(), c.providersCommand(), c.conformanceCommand(), c.versionCommand())
 	return root
 }
 

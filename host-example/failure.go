@@ -8,9 +8,11 @@ import (
 	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
+	"google.golang.org/grpc/codes"
 
 	"github.com/tom-worker/credential-provider/host-example/config"
 	"github.com/tom-worker/credential-provider/host-example/job"
+	"github.com/tom-worker/credential-provider/host-example/operate"
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
@@ -119,7 +121,7 @@ type failure struct {
 
 func failureOf(e *credential.Error) *failure {
 	f := &failure{
-		Code:     code.Code(job.Code(e.Reason)).String(),
+		Code:     code.Code(codeOf(e.Reason)).String(),
 		Reason:   e.Reason,
 		Message:  e.Error(),
 		Metadata: e.Metadata,
@@ -132,6 +134,14 @@ func failureOf(e *credential.Error) *failure {
 		f.Help = []string{}
 	}
 	return f
+}
+
+// codeOf is the gRPC code that belongs to a reason, whichever part of the program gave it.
+func codeOf(reason credential.Reason) codes.Code {
+	if code, ok := operate.Code(reason); ok {
+		return code
+	}
+	return job.Code(reason)
 }
 
 // failureText is an error for people: what happened, why in one word, and what to do, in lines that can be pasted.

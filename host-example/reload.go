@@ -36,6 +36,7 @@ func (c *cli) reload(ctx context.Context, w *worker) {
 	}
 	w.settings = options.Settings
 	w.store.Reload(changed)
+	w.watch.health.Recheck()
 	w.log.Info("reloaded", "settings_changed", changed)
 }
 

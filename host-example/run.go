@@ -40,6 +40,9 @@ The end of stdin ends the worker when all jobs have their results. SIGTERM and C
 on for shutdown_grace, all others are answered as not started. A second signal breaks off what runs. SIGHUP reads the
 provider's settings and its executable again.
 
+With metrics_address set, such as 127.0.0.1:9464, the worker serves /metrics for Prometheus, /healthz, /readyz and
+/quarantines there; host-example quarantine uses the last one.
+
 Exit status: 0 when every line has its result, whatever became of the jobs; 1 if stdin or stdout failed; 2 if the settings
 are wrong, or if the provider's checks find something that only a person can put right.`,
 		Example: `  host-example run < jobs.jsonl > results.jsonl`,
@@ -58,6 +61,10 @@ func (c *cli) run(ctx context.Context) error {
 	c.traces = trace.FromEnvironment(c.environ, program, version)
 	defer func() { c.traces.Close(abort) }() // a second signal means that nobody wants to wait
 	w := c.load(c.configFile)
+	if err := w.observe(); err != nil {
+		return err
+	}
+	defer w.watch.close()
 	err := w.start(ctx, c.environ)
 	w.logWarnings()
 	if err != nil {
@@ -75,9 +82,16 @@ func (c *cli) run(ctx context.Context) error {
 		return err
 	}
 	go signals.serve(abort, cancel, func() { w.reopenAudit(); c.reload(abort, w) })
+	defer w.watch.checks.Wait()
+	keep, leave := context.WithCancel(abort)
+	defer leave()
+	w.watch.keep(keep, w.source)
+	defer context.AfterFunc(ctx, w.watch.health.Ending)()
+	w.watch.health.Running()
 
 	queue := job.Queue{
-		Worker:      crew,
+		Worker:      w.watch.metrics.Jobs.Worker(crew),
+		Observer:    w.watch.metrics.Jobs,
 		Concurrency: w.config.Concurrency,
 		Timeout:     w.config.JobTimeout,
 		Grace:       w.config.ShutdownGrace,
@@ -134,7 +148,7 @@ func (w *worker) crew() (*crew, error) {
 		return nil, w.refuse("ssh_known_hosts", err)
 	}
 	return &crew{
-		credentials: w.traces.Credentials(w.store),
+		credentials: w.watch.metrics.Credentials(w.traces.Credentials(w.store)),
 		grants:      rules,
 		dialer:      &device.Dialer{HostKeys: hostKeys, LegacyAlgorithms: w.config.SSHLegacyAlgorithms, LoginTimeout: w.config.SSHLoginTimeout},
 		audit:       w.audit,

@@ -34,7 +34,8 @@ import (
 //	gone                      no process of a provider from the session's folder is left (Linux)
 //
 // and the variables PLUGINS (the folder with the AWS provider), EXAMPLES (the folder with the providers that stand for third
-// parties'), BACKEND (the Secrets Manager's URL) and NOWHERE (a URL at which nothing listens).
+// parties'), BACKEND (the Secrets Manager's URL) and NOWHERE (a URL at which nothing listens), and as host:port LISTENING (the
+// Secrets Manager) and CLOSED (nobody).
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -81,6 +82,8 @@ func setup(env *testscript.Env) error {
 	env.Setenv("EXAMPLES", exampleDir)
 	env.Setenv("BACKEND", backend.URL())
 	env.Setenv("NOWHERE", closed.URL)
+	env.Setenv("LISTENING", strings.TrimPrefix(backend.URL(), "http://"))
+	env.Setenv("CLOSED", strings.TrimPrefix(closed.URL, "http://"))
 	for _, variable := range backend.Env() {
 		name, value, _ := strings.Cut(variable, "=")
 		env.Setenv(name, value)

@@ -27,6 +27,7 @@ type worker struct {
 	settings host.Settings  // the provider's
 	provider *host.Provider // nil unless the start succeeded
 	source   source         // the provider, and whatever looks on
+	watch    *watch         // nil unless the worker runs
 	store    *store.Store   // in front of the source: every read goes through it
 	audit    *audit.Log     // nil unless it was opened
 	traces   *trace.Traces  // nil if nobody wants any
@@ -63,7 +64,13 @@ func (w *worker) start(ctx context.Context, environ []string) error {
 	}
 	w.provider, w.settings = provider, options.Settings
 	w.source = w.traces.Source(provider)
+	if w.watch != nil {
+		w.source = w.watch.source(w.source)
+	}
 	w.store = store.New(w.source, w.cache())
+	if w.watch != nil {
+		w.watch.launched(provider, w.store)
+	}
 	return nil
 }
 

@@ -22,14 +22,18 @@ func (c *cli) versionCommand() *cobra.Command {
 	}
 }
 
-func versionLine() string {
-	commit := "unknown"
+// commit is what the program was built from, as far as the compiler knew.
+func commit() string {
 	if build, ok := debug.ReadBuildInfo(); ok {
 		for _, setting := range build.Settings {
 			if setting.Key == "vcs.revision" {
-				commit = setting.Value
+				return setting.Value
 			}
 		}
 	}
-	return fmt.Sprintf("%s %s (commit %s, %s, %s/%s)", program, version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return "unknown"
+}
+
+func versionLine() string {
+	return fmt.Sprintf("%s %s (commit %s, %s, %s/%s)", program, version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

@@ -72,6 +72,11 @@ func (c *Config) check(r *reader) {
 	default:
 		refuse("ssh_host_keys", "must be %s or %s, not %s", HostKeysStrict, HostKeysAcceptNew, quoted(c.SSHHostKeys))
 	}
+	if c.MetricsAddress != "" {
+		if err := CheckAddress(c.MetricsAddress); err != nil {
+			refuse("metrics_address", "%v", err)
+		}
+	}
 	if c.CredentialCacheSize < 1 {
 		refuse("credential_cache_size", "must be at least 1; to do without the cache, set credential_cache_ttl to 0s")
 	}

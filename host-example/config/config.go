@@ -79,6 +79,9 @@ type Config struct {
 	SSHLoginTimeout time.Duration `koanf:"ssh_login_timeout"`
 	// SSHLegacyAlgorithms allows algorithms that are no longer safe. Default false.
 	SSHLegacyAlgorithms bool `koanf:"ssh_legacy_algorithms"`
+	// MetricsAddress is where metrics, health and quarantines are served over HTTP, as host:port; without a host on all
+	// interfaces. Empty, the default: nowhere.
+	MetricsAddress string `koanf:"metrics_address"`
 	// ProjectRoot is the folder that a Tom worker's relative paths start from; empty: the working folder. This worker has no
 	// such paths itself: it is for providers that have a setting of this name.
 	ProjectRoot string `koanf:"project_root"`

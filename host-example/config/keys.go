@@ -38,6 +38,7 @@ var keys = []key{
 	{"ssh_credential_hosts", ""},
 	{"ssh_login_timeout", "20s"},
 	{"ssh_legacy_algorithms", "false"},
+	{"metrics_address", ""},
 	{"project_root", ""},
 }
 

@@ -19,17 +19,17 @@ const (
 	WorkerUnavailable credential.Reason = "WORKER_UNAVAILABLE"
 )
 
-// Code is the gRPC code that belongs to a reason of this package or of package credential.
-func Code(reason credential.Reason) codes.Code {
+// Code is the gRPC code that belongs to a reason of this package; ok says whether it is one.
+func Code(reason credential.Reason) (code codes.Code, ok bool) {
 	switch reason {
 	case NotQuarantined:
-		return codes.NotFound
+		return codes.NotFound, true
 	case NotAllowed:
-		return codes.PermissionDenied
+		return codes.PermissionDenied, true
 	case WorkerUnavailable:
-		return codes.Unavailable
+		return codes.Unavailable, true
 	}
-	return reason.Code()
+	return codes.Unknown, false
 }
 
 // failure is the answer to a request that failed.
