@@ -36,7 +36,7 @@ func TestSIGHUP(t *testing.T) {
 
 	cmd := exec.Command(binary, "run", "--config", "worker.yaml", "--log-level", "info")
 	cmd.Dir = folder
-	cmd.Env = []string{"HOME=" + folder, "PATH=" + os.Getenv("PATH"), "TOM_WORKER_CREDENTIAL_PLUGIN_DIRS=" + exampleDir, "TOM_WORKER_SSH_KNOWN_HOSTS=known_hosts"}
+	cmd.Env = []string{"HOME=" + folder, "PATH=" + os.Getenv("PATH"), "TOM_WORKER_CREDENTIAL_PLUGIN_DIRS=" + exampleDir, "TOM_WORKER_SSH_KNOWN_HOSTS=known_hosts", "TOM_WORKER_METRICS_ADDRESS=127.0.0.1:0"}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +80,7 @@ func TestSIGHUP(t *testing.T) {
 	write("worker.yaml", settings+"b.yml\n")
 	hangUp("settings_changed=true")
 	alive("after new settings")
+	hangUp("the backend is reached") // what it said before counts no longer
 	write("worker.yaml", settings+"b.yml\nplugin_yaml_colour: red\n")
 	hangUp("everything stays as it was")
 	alive("after settings that are wrong")

@@ -136,22 +136,24 @@ func TestProviderCalls(t *testing.T) {
 }
 
 func TestExpiryOfBackendCredentials(t *testing.T) {
-	const name = "tom_credential_backend_credentials_expire_timestamp_seconds"
-	m, b := metrics.New(metrics.Build{}), &backend{}
-	p := m.Provider(b)
-	validate := func() { _, _ = p.Validate(t.Context(), "") }
-	absent(t, m, name)
-	validate()
-	absent(t, m, name)
-	b.report.BackendCredentialsExpire = time.UnixMilli(1_800_000_000_500)
-	validate()
-	want(t, m, map[string]float64{name: 1_800_000_000.5})
-	b.err, b.report = errors.New("could not check"), credential.Report{}
-	validate()
-	want(t, m, map[string]float64{name: 1_800_000_000.5})
-	b.err = nil
-	validate()
-	absent(t, m, name)
+	synctest.Test(t, func(t *testing.T) {
+		const name = "tom_credential_backend_credentials_expire_timestamp_seconds"
+		m, b := metrics.New(metrics.Build{}), &backend{}
+		p := m.Provider(b)
+		validate := func() { _, _ = p.Validate(t.Context(), "") }
+		absent(t, m, name)
+		validate()
+		absent(t, m, name)
+		b.report.BackendCredentialsExpire = time.UnixMilli(1_800_000_000_500)
+		validate()
+		want(t, m, map[string]float64{name: 1_800_000_000.5})
+		b.err, b.report = errors.New("could not check"), credential.Report{}
+		validate()
+		want(t, m, map[string]float64{name: 1_800_000_000.5})
+		b.err = nil
+		validate()
+		absent(t, m, name)
+	})
 }
 
 // shelf is a store that gives what it is told.
