@@ -152,7 +152,7 @@ func (h *Health) learn(evidence Condition) {
 	case evidence.OK:
 		h.log.Info("the backend is reached", "by", evidence.Message)
 	default:
-		h.log.Warn("the backend isn't reached: the worker is not ready", "reason", string(evidence.Reason), "message", evidence.Message)
+		h.log.Info("the backend isn't reached: the worker is not ready", "reason", string(evidence.Reason), "message", evidence.Message)
 	}
 }
 
