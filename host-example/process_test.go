@@ -24,11 +24,20 @@ type process struct {
 	t       *testing.T
 	cmd     *exec.Cmd
 	input   io.WriteCloser
+	output  io.Closer
 	results *bufio.Reader
 	log     output
 }
 
 func startProcess(t *testing.T, folder string, environ []string, args ...string) *process {
+	t.Helper()
+	p := newProcess(t, folder, environ, args...)
+	p.start()
+	return p
+}
+
+// newProcess prepares a process, whose cmd may still be changed.
+func newProcess(t *testing.T, folder string, environ []string, args ...string) *process {
 	t.Helper()
 	path, err := binary()
 	if err != nil {
@@ -43,18 +52,28 @@ func startProcess(t *testing.T, folder string, environ []string, args ...string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.results = bufio.NewReader(stdout)
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	p.output, p.results = stdout, bufio.NewReader(stdout)
 	return p
+}
+
+func (p *process) start() {
+	p.t.Helper()
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { _ = p.cmd.Process.Kill() })
 }
 
 // do gives the worker a job and waits for its result.
 func (p *process) do(jobLine string) (result job.Result) {
 	p.t.Helper()
 	_, _ = io.WriteString(p.input, jobLine)
+	return p.next()
+}
+
+// next waits for a result.
+func (p *process) next() (result job.Result) {
+	p.t.Helper()
 	line, err := p.results.ReadBytes('\n')
 	if err == nil {
 		err = json.Unmarshal(line, &result)

@@ -89,6 +89,13 @@ func (s *site) rotate(c int, password string) {
 // kill ends the provider's process as hard as can be.
 func (s *site) kill(t *testing.T) bool {
 	t.Helper()
+	process := s.provider(t)
+	return process != nil && process.Kill() == nil
+}
+
+// provider finds the provider's process; nil if there is none.
+func (s *site) provider(t *testing.T) *os.Process {
+	t.Helper()
 	links, err := filepath.Glob("/proc/[0-9]*/exe")
 	if err != nil {
 		t.Fatal(err)
@@ -100,10 +107,13 @@ func (s *site) kill(t *testing.T) bool {
 				t.Fatal(err)
 			}
 			process, err := os.FindProcess(pid)
-			return err == nil && process.Kill() == nil
+			if err != nil {
+				t.Fatal(err)
+			}
+			return process
 		}
 	}
-	return false
+	return nil
 }
 
 // TestNothingIsLost counts: whatever happens to the provider, the passwords, the devices and the lines, every line has one

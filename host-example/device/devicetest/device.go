@@ -41,6 +41,8 @@ type Options struct {
 	NoExec, OneExec, NoStatus bool
 	// Delay is how long each command takes.
 	Delay time.Duration
+	// Held, unless nil, is sent a function for each command, which is carried out once that has been called.
+	Held chan<- func()
 	// Config is for algorithms. The zero value has the defaults.
 	Config ssh.Config
 }
@@ -57,6 +59,7 @@ type Device struct {
 	listener net.Listener
 	signer   ssh.Signer
 	running  sync.WaitGroup
+	ended    chan struct{} // closed by Close
 
 	mu          sync.Mutex
 	password    string
@@ -97,7 +100,7 @@ func Start(options Options) (*Device, error) {
 	}
 	d := &Device{
 		options: options, listener: listener, signer: signer, password: options.Password,
-		refused: make(map[string]int), connections: make(map[net.Conn]bool),
+		refused: make(map[string]int), connections: make(map[net.Conn]bool), ended: make(chan struct{}),
 	}
 	d.running.Go(d.accept)
 	return d, nil
@@ -106,6 +109,9 @@ func Start(options Options) (*Device, error) {
 // Close ends all connections, and returns when nothing of the device is left running.
 func (d *Device) Close() {
 	d.mu.Lock()
+	if !d.closed {
+		close(d.ended)
+	}
 	d.closed = true
 	d.mu.Unlock()
 	_ = d.listener.Close()
@@ -152,6 +158,13 @@ func (d *Device) Logins() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.logins
+}
+
+// Sessions is how many sessions there are.
+func (d *Device) Sessions() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.sessions
 }
 
 // MostSessions is how many sessions there were at a time, at most.
@@ -333,11 +346,29 @@ func (d *Device) channel(channel ssh.Channel, requests <-chan *ssh.Request) {
 	}
 }
 
+// hold waits until somebody lets a command go on.
+func (d *Device) hold() {
+	if d.options.Held == nil {
+		return
+	}
+	released := make(chan struct{})
+	select {
+	case d.options.Held <- sync.OnceFunc(func() { close(released) }):
+	case <-d.ended:
+		return
+	}
+	select {
+	case <-released:
+	case <-d.ended:
+	}
+}
+
 // do is what the device's commands do.
 func (d *Device) do(command string) (output string, status uint32) {
 	d.mu.Lock()
 	d.commands = append(d.commands, command)
 	d.mu.Unlock()
+	d.hold()
 	if d.options.Delay > 0 {
 		time.Sleep(d.options.Delay)
 	}

@@ -1,0 +1,217 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tom-worker/credential-provider/host-example/device/devicetest"
+)
+
+// workshop is a worker whose stdin stays open, and a device that holds its commands.
+type workshop struct {
+	*testing.T
+	*process
+	site *site
+	held chan func()
+}
+
+func openWorkshop(t *testing.T, grace string) *workshop {
+	t.Helper()
+	w := &workshop{T: t, held: make(chan func())}
+	w.site = newSite(t, 1, 1, func(int, int) devicetest.Options { return devicetest.Options{Username: "admin", Held: w.held} })
+	w.site.rotate(0, "a password")
+	w.process = newProcess(t, t.TempDir(), slices.Concat(w.site.environ, []string{"TOM_WORKER_SHUTDOWN_GRACE=" + grace}), "run")
+	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	w.start()
+	// Who waits for what never comes finds the outputs at their end.
+	patience := time.AfterFunc(2*time.Minute, func() { _ = w.cmd.Process.Kill() })
+	t.Cleanup(func() {
+		patience.Stop()
+		if t.Failed() {
+			t.Logf("the log:\n%s", &w.log)
+		}
+	})
+	return w
+}
+
+func (w *workshop) line(text string) { _, _ = io.WriteString(w.input, text+"\n") }
+
+func (w *workshop) job(id string) {
+	w.line(fmt.Sprintf(`{"id":%q,"host":"127.0.0.1","port":%d,"credential_id":"c0","commands":["show version"],"timeout":"1h"}`, id, w.site.devices[0][0].Port()))
+}
+
+// begin gives the worker the job "in flight", and returns when that is at the device. It goes on when release is called.
+func (w *workshop) begin() (release func()) {
+	w.Helper()
+	w.job("in flight")
+	select {
+	case release = <-w.held:
+	case <-time.After(time.Minute):
+		w.Fatal("no job has begun")
+	}
+	if runtime.GOOS == "linux" && w.site.provider(w.T) == nil {
+		w.Fatal("no provider runs")
+	}
+	return release
+}
+
+// signal sends a signal as an init system does, or, of an interrupt, as a terminal does: to the whole process group.
+func (w *workshop) signal(signal syscall.Signal) {
+	w.Helper()
+	to := w.cmd.Process.Pid
+	if signal == syscall.SIGINT {
+		to = -to
+	}
+	if err := syscall.Kill(to, signal); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// want reads results, in any order.
+func (w *workshop) want(want ...string) {
+	w.Helper()
+	var got []string
+	for range want {
+		result := w.next()
+		text := result.ID + " " + string(result.Status)
+		if result.Error != nil {
+			text += " " + string(result.Error.Reason)
+		}
+		got = append(got, text)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		w.Fatalf("results: %q, want %q", got, want)
+	}
+}
+
+// wantStatus waits for the worker's end, without further results, and for the provider's.
+func (w *workshop) wantStatus(want int) {
+	w.Helper()
+	if rest, _ := io.ReadAll(w.results); len(rest) > 0 {
+		w.Errorf("more results: %s", rest)
+	}
+	_ = w.cmd.Wait()
+	if state := w.cmd.ProcessState; state.ExitCode() != want {
+		w.Errorf("the worker ended with %v, want exit status %d", state, want)
+	}
+	w.gone()
+}
+
+// gone waits until the provider's process is gone.
+func (w *workshop) gone() {
+	w.Helper()
+	if runtime.GOOS == "linux" {
+		w.eventually("the provider's process is gone", func() bool { return w.site.provider(w.T) == nil })
+	}
+}
+
+func (w *workshop) eventually(what string, happened func() bool) {
+	w.Helper()
+	for deadline := time.Now().Add(time.Minute); !happened(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.Fatalf("still not: %s", what)
+		}
+	}
+}
+
+// TestSignalsToEnd ends workers with jobs in flight, and with an input that nobody closes.
+func TestSignalsToEnd(t *testing.T) {
+	for name, signal := range map[string]syscall.Signal{"SIGTERM": syscall.SIGTERM, "Ctrl-C": syscall.SIGINT} {
+		t.Run(name, func(t *testing.T) {
+			t.Run("without a job", func(t *testing.T) {
+				w := openWorkshop(t, "1h")
+				w.line("no job")
+				w.want(" invalid JOB_INVALID") // it runs
+				w.signal(signal)
+				w.wantStatus(statusDone)
+			})
+			t.Run("jobs in flight end", func(t *testing.T) {
+				w := openWorkshop(t, "1h")
+				release := w.begin()
+				w.job("waits")
+				w.signal(signal)
+				w.want("waits not_started JOB_NOT_STARTED")
+				w.job("late")
+				w.line("no job")
+				w.want("late not_started JOB_NOT_STARTED", " invalid JOB_INVALID")
+				release()
+				w.want("in flight ok")
+				w.wantStatus(statusDone)
+			})
+			t.Run("the grace period is over", func(t *testing.T) {
+				w := openWorkshop(t, "50ms")
+				w.begin()
+				w.job("waits")
+				w.signal(signal)
+				w.want("waits not_started JOB_NOT_STARTED", "in flight failed JOB_INTERRUPTED")
+				w.wantStatus(statusDone)
+			})
+			t.Run("a second one", func(t *testing.T) {
+				w := openWorkshop(t, "1h")
+				w.begin()
+				w.job("waits")
+				w.signal(signal)
+				w.want("waits not_started JOB_NOT_STARTED")
+				w.signal(signal)
+				w.want("in flight failed JOB_INTERRUPTED")
+				w.wantStatus(statusDone)
+			})
+			t.Run("a third one", func(t *testing.T) {
+				w := openWorkshop(t, "1h")
+				w.begin()
+				w.job("waits")
+				w.signal(signal)
+				w.want("waits not_started JOB_NOT_STARTED")
+				// Nobody reads the results any more: the worker can't end by itself.
+				flooded := make(chan struct{})
+				go func() {
+					defer close(flooded)
+					for {
+						if _, err := io.WriteString(w.input, strings.Repeat("no job\n", 100)); err != nil {
+							return
+						}
+					}
+				}()
+				w.signal(signal)
+				w.eventually("the job in flight is broken off", func() bool { return w.site.devices[0][0].Sessions() == 0 })
+				w.signal(signal)
+				_ = w.cmd.Wait()
+				state := w.cmd.ProcessState
+				if status, ok := state.Sys().(syscall.WaitStatus); !ok || status.Signal() != signal { // -1 if it wasn't a signal
+					t.Errorf("the worker ended with %v, want its end by the signal", state)
+				}
+				_ = w.input.Close()
+				<-flooded
+				w.gone()
+			})
+		})
+	}
+}
+
+// TestResultsThatNobodyReads ends the worker when the reader of its results is gone, as in "host-example run | head -1".
+func TestResultsThatNobodyReads(t *testing.T) {
+	w := openWorkshop(t, "1h")
+	release := w.begin()
+	w.job("waits")
+	if err := w.output.Close(); err != nil {
+		t.Fatal(err)
+	}
+	release()
+	w.wantStatus(statusFailed)
+	if log := w.log.String(); !strings.Contains(log, "write a result") {
+		t.Errorf("the worker says: %s", log)
+	}
+	if commands := w.site.devices[0][0].Commands(); len(commands) != 1 {
+		t.Errorf("the device was given %q", commands)
+	}
+}
