@@ -16,15 +16,19 @@ type secret struct {
 	name, value, version string
 }
 
-// fill creates the secrets as an operator would, through the API.
-func fill(ctx context.Context, backend *awssmtest.Server, secrets []secret) error {
-	client := secretsmanager.New(secretsmanager.Options{
+// operator works on the backend as one does, through the API.
+func operator(backend *awssmtest.Server) *secretsmanager.Client {
+	return secretsmanager.New(secretsmanager.Options{
 		Region:       backend.DefaultRegion(),
 		BaseEndpoint: aws.String(backend.URL()),
 		Credentials:  credentials.NewStaticCredentialsProvider(awssmtest.AccessKeyID, awssmtest.SecretAccessKey, ""),
 	})
+}
+
+// fill creates the secrets.
+func fill(ctx context.Context, backend *awssmtest.Server, secrets []secret) error {
 	for _, s := range secrets {
-		_, err := client.CreateSecret(ctx, &secretsmanager.CreateSecretInput{
+		_, err := operator(backend).CreateSecret(ctx, &secretsmanager.CreateSecretInput{
 			Name:               aws.String(s.name),
 			SecretString:       aws.String(s.value),
 			ClientRequestToken: aws.String(s.version),
@@ -32,6 +36,19 @@ func fill(ctx context.Context, backend *awssmtest.Server, secrets []secret) erro
 		if err != nil {
 			return fmt.Errorf("create secret %s: %w", s.name, err)
 		}
+	}
+	return nil
+}
+
+// put gives a secret a new value.
+func put(ctx context.Context, backend *awssmtest.Server, s secret) error {
+	_, err := operator(backend).PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
+		SecretId:           aws.String(s.name),
+		SecretString:       aws.String(s.value),
+		ClientRequestToken: aws.String(s.version),
+	})
+	if err != nil {
+		return fmt.Errorf("put secret %s: %w", s.name, err)
 	}
 	return nil
 }

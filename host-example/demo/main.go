@@ -1,6 +1,6 @@
-// Program demo shows the worker at work: it starts an AWS Secrets Manager in memory with three device credentials, and runs
-// the real worker command, which launches the real provider, against it. "make demo" builds both and runs it. The argument is
-// the folder that they were built into.
+// Program demo shows the worker at work: it starts an AWS Secrets Manager in memory with three device credentials, and two SSH
+// devices in this process, and runs the real worker command, which launches the real provider, against them. "make demo"
+// builds both and runs it. The argument is the folder that they were built into.
 //
 // What it prints is the same each time, so that the README can show it.
 package main
@@ -19,11 +19,18 @@ import (
 const settings = `credential_plugin: aws_secrets_manager
 credential_plugin_dirs: [plugins]
 plugin_aws_secrets_manager_region: us-east-1
+ssh_known_hosts: known_hosts
 `
+
+// The devices' password, and the one that it is rotated to.
+const password, nextPassword = "made-up-4711", "made-up-4715"
+
+// rotated is the secret of the devices after the rotation.
+var rotated = secret{"tom/credentials/lab_creds", `{"username": "admin", "password": "` + nextPassword + `"}`, "5d2ab6a0-0000-4000-8000-000000000004"}
 
 // secrets are what is in the Secrets Manager. The passwords were made up for this demonstration.
 var secrets = []secret{
-	{"tom/credentials/lab_creds", `{"username": "admin", "password": "made-up-4711"}`, "5d2ab6a0-0000-4000-8000-000000000001"},
+	{"tom/credentials/lab_creds", `{"username": "admin", "password": "` + password + `"}`, "5d2ab6a0-0000-4000-8000-000000000001"},
 	{"tom/credentials/core_routers", `{"username": "netops", "password": "made-up-4712", "enable_password": "made-up-4713"}`, "5d2ab6a0-0000-4000-8000-000000000002"},
 	{"tom/credentials/branch/firewalls", `{"username": "fwadmin", "password": "made-up-4714"}`, "5d2ab6a0-0000-4000-8000-000000000003"},
 }
@@ -33,7 +40,7 @@ var steps = []step{
 	{"Which providers are installed beside the worker?", []string{"providers"}, 0},
 	{"Are the settings right, and is the backend reached?", []string{"validate"}, 0},
 	{"Which credentials are there?", []string{"list"}, 0},
-	{"A job names a credential by its id. Secrets are shown only when asked for.", []string{"get", "lab_creds"}, 0},
+	{"A credential by its id, as a job names it. Secrets are shown only when asked for.", []string{"get", "lab_creds"}, 0},
 	{"", []string{"get", "lab_creds", "--reveal"}, 0},
 	{"A wrong id says what to do about it.", []string{"get", "lab_cerds"}, 1},
 }
@@ -67,6 +74,11 @@ func demonstrate(ctx context.Context, out io.Writer, worker, plugins string) err
 		return err
 	}
 
+	devices, err := startDevices("lab-sw1", "lab-sw2")
+	defer devices.close()
+	if err != nil {
+		return err
+	}
 	folder, err := os.MkdirTemp("", "tom-demo-")
 	if err != nil {
 		return err
@@ -75,12 +87,18 @@ func demonstrate(ctx context.Context, out io.Writer, worker, plugins string) err
 	if err := install(folder, plugins); err != nil {
 		return err
 	}
+	if err := os.WriteFile(filepath.Join(folder, "known_hosts"), []byte(devices.knownHosts()), 0o600); err != nil {
+		return err
+	}
 	shell, err := newShell(out, folder, worker, backend)
 	if err != nil {
 		return err
 	}
 	shell.say("Device passwords are in AWS Secrets Manager (here: one in memory), the worker has only its settings.")
 	if err := shell.show("tom_worker_config.yaml"); err != nil {
+		return err
+	}
+	if err := work(ctx, shell, backend, devices); err != nil {
 		return err
 	}
 	for _, step := range steps {

@@ -77,6 +77,10 @@ var (
 	requestID = regexp.MustCompile(`AWS request id [0-9a-f-]{36}`)
 	endpoint  = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 	version   = regexp.MustCompile(`(?m)^(provider: \w+) .*$`)
+	port      = regexp.MustCompile(`("port":|device=127\.0\.0\.1:)(\d+)`)
+	duration  = regexp.MustCompile(`"duration":[0-9.e-]+`)
+	logged    = regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\dT\S+ \[`)
+	process   = regexp.MustCompile(`kill -KILL \d+`)
 )
 
 // settle takes out of the output what differs from run to run.
@@ -84,6 +88,17 @@ func settle(output string) string {
 	output = requestID.ReplaceAllString(output, "AWS request id 2f6a0d6e-91f5-4a8e-a4c5-0d8b2f3c7e11")
 	output = endpoint.ReplaceAllString(output, "http://127.0.0.1:4566")
 	output = version.ReplaceAllString(output, "$1 1.0.0")
+	output = duration.ReplaceAllString(output, `"duration":0.041`)
+	output = logged.ReplaceAllString(output, "2026-01-05T10:23:19.417Z [")
+	output = process.ReplaceAllString(output, "kill -KILL 20117")
+	ports := map[string]string{}
+	output = port.ReplaceAllStringFunc(output, func(found string) string {
+		parts := port.FindStringSubmatch(found)
+		if ports[parts[2]] == "" {
+			ports[parts[2]] = fmt.Sprint(2201 + len(ports))
+		}
+		return parts[1] + ports[parts[2]]
+	})
 	return strings.TrimSpace(output)
 }
 
