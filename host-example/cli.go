@@ -28,6 +28,7 @@ type cli struct {
 	out bytes.Buffer
 
 	configFile, logLevel, logFormat string // the global flags
+	unsafeAttach                    string // of the commands that use a provider; nothing but this flag sets it
 	output                          format
 	running                         bool // the command line was understood
 	traces                          *trace.Traces
@@ -157,6 +158,22 @@ func (f *format) Set(value string) error {
 func (c *cli) outputFlag(command *cobra.Command) {
 	command.Flags().VarP(&c.output, "output", "o", "`format` of the result: text or json")
 	complete(command, "output", string(text), string(jsonFormat))
+}
+
+// attachFlag is for a provider's author.
+func (c *cli) attachFlag(command *cobra.Command) {
+	command.Flags().StringVar(&c.unsafeAttach, "unsafe-attach", "",
+		"UNSAFE, for a provider's author: launch nothing, use the provider in debug mode that wrote this `file`")
+	check := command.PreRunE
+	command.PreRunE = func(command *cobra.Command, args []string) error {
+		if command.Flags().Changed("unsafe-attach") && c.unsafeAttach == "" {
+			return usagef("--unsafe-attach is empty")
+		}
+		if check == nil {
+			return nil
+		}
+		return check(command, args)
+	}
 }
 
 // wantsJSON looks for --output json in a command line that could not be parsed.

@@ -68,6 +68,7 @@ field. The last two need --reveal.`,
 		}
 		return nil
 	}
+	c.attachFlag(command)
 	command.RunE = c.traced("get", func(ctx context.Context, args []string) error {
 		return c.get(ctx, args[0], options)
 	})

@@ -23,6 +23,7 @@ func (c *cli) listCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	c.outputFlag(command)
+	c.attachFlag(command)
 	command.RunE = c.traced("list", func(ctx context.Context, _ []string) error {
 		w, err := c.launch(ctx)
 		if err != nil {

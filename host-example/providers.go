@@ -31,6 +31,13 @@ marked. With a NAME, launch that one, which needs no settings, and show what it 
 		},
 	}
 	c.outputFlag(command)
+	command.PreRunE = func(_ *cobra.Command, args []string) error {
+		if c.unsafeAttach != "" && len(args) == 0 {
+			return usagef("--unsafe-attach needs the provider's name")
+		}
+		return nil
+	}
+	c.attachFlag(command)
 	command.RunE = c.action(func(ctx context.Context, args []string) error {
 		// Whatever else is wrong with the settings, this is the command to see what can be put into them.
 		w := c.load(c.configFile)

@@ -48,6 +48,7 @@ are wrong, or if the provider's checks find something that only a person can put
 		Example: `  host-example run < jobs.jsonl > results.jsonl`,
 		Args:    cobra.NoArgs,
 	}
+	c.attachFlag(command)
 	command.RunE = c.action(func(ctx context.Context, _ []string) error { return c.run(ctx) })
 	return command
 }

@@ -31,6 +31,7 @@ import (
 //	fault html|stall          let reads fail: with a web page, or never answered
 //	stalled                   wait until a read is stalled
 //	checksum VARIABLE FILE    set a variable to the SHA-256 of a file
+//	appears VARIABLE PATTERN  wait until there is a file of this name, and set a variable to its path
 //	gone                      no process of a provider from the session's folder is left (Linux)
 //
 // and the variables PLUGINS (the folder with the AWS provider), EXAMPLES (the folder with the providers that stand for third
@@ -52,6 +53,7 @@ func TestScripts(t *testing.T) {
 			"fault":       inject,
 			"stalled":     waitForStall,
 			"checksum":    checksum,
+			"appears":     appears,
 			"gone":        gone,
 		},
 	})
@@ -178,6 +180,18 @@ func eventually(ts *testscript.TestScript, what string, happened func() bool) {
 func waitForStall(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, len(args) == 0, "stalled")
 	eventually(ts, "a read is stalled", func() bool { return here(ts).stall.Waiting() > 0 })
+}
+
+func appears(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg, len(args) == 2, "appears VARIABLE PATTERN")
+	eventually(ts, "there is a file "+args[1], func() bool {
+		found, err := filepath.Glob(args[1])
+		ts.Check(err)
+		if len(found) > 0 {
+			ts.Setenv(args[0], found[0])
+		}
+		return len(found) > 0
+	})
 }
 
 func gone(ts *testscript.TestScript, neg bool, args []string) {

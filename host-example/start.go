@@ -24,6 +24,7 @@ type worker struct {
 	problems []config.Problem
 	warnings []config.Problem
 	log      hclog.Logger
+	attach   string         // the file of a provider in debug mode, to use instead of launching one
 	settings host.Settings  // the provider's
 	provider *host.Provider // nil unless the start succeeded
 	source   source         // the provider, and whatever looks on
@@ -107,7 +108,7 @@ func (w *worker) cache() store.Options {
 	options.MaxStale = w.config.CredentialCacheMaxStale
 	options.NegativeTTL = w.config.CredentialCacheNegativeTTL
 	options.Size = w.config.CredentialCacheSize
-	options.CallTimeout = w.config.CredentialPluginCallTimeout
+	options.CallTimeout = w.options(w.config.CredentialPlugin).CallTimeout
 	options.Logger = w.log
 	return options
 }
@@ -139,7 +140,7 @@ func (c *cli) load(file string) *worker {
 		flags["log_format"] = c.logFormat
 	}
 	cfg, err := config.Load(config.Source{File: file, Environ: c.environ, Flags: flags})
-	w := &worker{config: cfg, warnings: slices.Clone(cfg.Warnings)}
+	w := &worker{config: cfg, attach: c.unsafeAttach, warnings: slices.Clone(cfg.Warnings)}
 	var invalid *config.Error
 	if errors.As(err, &invalid) {
 		w.problems = invalid.Problems
@@ -175,6 +176,10 @@ func (w *worker) options(name string) host.Options {
 	if name == w.config.CredentialPlugin {
 		options.Path = w.config.CredentialPluginPath
 		options.SHA256 = w.config.CredentialPluginSHA256
+	}
+	if w.attach != "" {
+		// Somebody is at a debugger: nothing is too slow.
+		options.Attach, options.StartTimeout, options.CallTimeout = w.attach, host.AttachedTimeout, host.AttachedTimeout
 	}
 	return options
 }

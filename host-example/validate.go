@@ -44,6 +44,7 @@ Exit status: 0 if nothing failed, 1 if a check failed, 2 if the settings are wro
 		}
 		return nil
 	}
+	c.attachFlag(command)
 	command.RunE = c.traced("validate", func(ctx context.Context, args []string) error {
 		file := c.configFile
 		if len(args) == 1 {

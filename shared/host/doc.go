@@ -37,6 +37,9 @@
 //
 // Errors are [*credential.Error] values; decide by their reason.
 //
+// [Options.Attach] is for a provider's author: the provider then runs under a debugger, and nothing of the above about its
+// process holds.
+//
 // Caching, and the guard against locked accounts, are in shared/store, in front of a Provider. Discovery of executables
 // is in [Discover] and [Find]; [Describe] asks one what it is.
 package host

@@ -24,12 +24,18 @@ type Options struct {
 	// Environ is where variables are taken from, as "NAME=value". nil: os.Environ.
 	Environ []string
 
+	// Attach is for a provider's author, and unsafe. It is the path of the file that a provider in debug mode writes
+	// (see shared/provider), which is then used instead of launching one: no check of its file, no filtered environment,
+	// no health checks, no restarts, and it outlives the host. Path, Dirs, SHA256, PassEnv and Environ mean nothing then.
+	// A host lets only its command line set this, never a file or an environment variable.
+	Attach string
+
 	// Settings are the provider's settings by name, without prefix.
 	Settings Settings
 
-	// StartTimeout bounds the launch up to the handshake, GetMetadata and Configure. 0: 10 s.
+	// StartTimeout bounds the launch up to the handshake, GetMetadata and Configure. 0: 10 s; with Attach, 24 h.
 	StartTimeout time.Duration
-	// CallTimeout bounds a call whose context has no nearer deadline. 0: 15 s.
+	// CallTimeout bounds a call whose context has no nearer deadline. 0: 15 s; with Attach, 24 h.
 	CallTimeout time.Duration
 
 	// Logger gets the provider's log lines, under the provider's name, and the host's own. nil: none are kept. Its

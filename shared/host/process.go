@@ -34,10 +34,12 @@ const (
 	killTimeout = 5 * time.Second
 )
 
-// process is one launched provider. It isn't used again after it has ended: a restart is a new process.
+// process is one launched provider, or one that a person runs. It isn't used again after it has ended: a restart is a new
+// process.
 type process struct {
 	child    *child
 	client   *plugin.Client
+	attached *attachment // instead of child and client, if it wasn't launched
 	provider credentialv1.CredentialProviderClient
 	health   grpc_health_v1.HealthClient
 	metadata Metadata
@@ -119,11 +121,16 @@ func launch(caller context.Context, options Options, exe *executable, redact *re
 		return nil, err
 	}
 	p.metadata.Path = exe.origin
-	if p.metadata.Name != options.Name {
-		return nil, credential.Errorf(credential.ProviderIncompatible, "it says that its name is %q", p.metadata.Name).
-			WithHelp("credential_plugin, the file's name and the provider's own name must agree")
+	return p, p.checkName(options)
+}
+
+// checkName keeps one provider's settings from another.
+func (p *process) checkName(options Options) error {
+	if p.metadata.Name == options.Name {
+		return nil
 	}
-	return p, nil
+	return credential.Errorf(credential.ProviderIncompatible, "it says that its name is %q", p.metadata.Name).
+		WithHelp("credential_plugin, the file's name and the provider's own name must agree")
 }
 
 // connect starts the process through go-plugin and connects to it.
@@ -186,9 +193,12 @@ func (p *process) configure(ctx context.Context, settings Settings) error {
 }
 
 // stop ends the process: by the Shutdown call, and if that doesn't do it by force. It returns in bounded time whatever the
-// process does, and may be called at any point of a launch.
+// process does, and may be called at any point of a launch. An attached one lives on.
 func (p *process) stop() {
 	p.giveUp(errStopped)
+	if p.attached != nil {
+		p.attached.detach()
+	}
 	if p.client != nil {
 		p.client.Kill()
 	}
@@ -241,6 +251,9 @@ func (p *process) healthy(ctx context.Context) bool {
 // startError gives a failed launch its reason. What go-plugin says about it is a text, so the process itself is looked at.
 // caller is the context of who wanted the start, ctx that of the start itself.
 func (p *process) startError(caller, ctx context.Context, options Options, exe *executable, err error) error {
+	if p.attached != nil {
+		return p.attachError(caller, options, err)
+	}
 	var known *credential.Error
 	refusal := (*credential.Error)(nil)
 	if p.child != nil {

@@ -17,6 +17,10 @@ import (
 const (
 	DefaultStartTimeout = 10 * time.Second
 	DefaultCallTimeout  = 15 * time.Second
+
+	// AttachedTimeout is the default of both for a provider that is attached: a breakpoint may stop it for as long as the
+	// person at the debugger likes.
+	AttachedTimeout = 24 * time.Hour
 )
 
 // drainTimeout is how long calls under way may go on when their process is to be stopped.
@@ -69,7 +73,11 @@ func Start(ctx context.Context, options Options) (*Provider, error) {
 	p.exe = exe
 	p.life, p.cancel = context.WithCancel(context.Background())
 	p.publish(first)
-	go p.supervise(first)
+	if first.attached != nil {
+		go p.accompany()
+	} else {
+		go p.supervise(first)
+	}
 	return p, nil
 }
 
@@ -81,7 +89,7 @@ func Describe(ctx context.Context, options Options) (Metadata, error) {
 		return Metadata{}, err
 	}
 	defer exe.discard()
-	process, err := launch(ctx, options, exe, &redactor{})
+	process, err := reach(ctx, options, exe, &redactor{})
 	if err != nil {
 		return Metadata{}, err
 	}
@@ -93,11 +101,15 @@ func (o Options) withDefaults() Options {
 	if len(o.Dirs) == 0 {
 		o.Dirs = DefaultDirs()
 	}
+	start, call := DefaultStartTimeout, DefaultCallTimeout
+	if o.Attach != "" {
+		start, call = AttachedTimeout, AttachedTimeout
+	}
 	if o.StartTimeout <= 0 {
-		o.StartTimeout = DefaultStartTimeout
+		o.StartTimeout = start
 	}
 	if o.CallTimeout <= 0 {
-		o.CallTimeout = DefaultCallTimeout
+		o.CallTimeout = call
 	}
 	if o.Logger == nil {
 		o.Logger = hclog.NewNullLogger()
@@ -109,6 +121,9 @@ func (o Options) withDefaults() Options {
 func locate(options Options) (*executable, error) {
 	if err := checkName(options.Name); err != nil {
 		return nil, err
+	}
+	if options.Attach != "" {
+		return &executable{}, nil // there is nothing to launch
 	}
 	path := options.Path
 	if path == "" {
@@ -127,7 +142,7 @@ func locate(options Options) (*executable, error) {
 
 // start launches a process that is ready: it has answered Configure.
 func (p *Provider) start(caller context.Context, exe *executable, settings Settings) (*process, error) {
-	process, err := launch(caller, p.options, exe, &p.redact)
+	process, err := reach(caller, p.options, exe, &p.redact)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +173,8 @@ func (p *Provider) Ready() bool {
 }
 
 // Reload looks for the executable again, as Start does, and replaces the running process by one of it: first the new one
-// must be ready, then the old one finishes its calls and is stopped. With settings the new process gets those, with nil
+// must be ready, then the old one finishes its calls and is stopped. A provider that is attached stays the same process, or
+// is the one that was started in its place: Reload attaches again. With settings the new process gets those, with nil
 // the same as before. After an error the old process goes on.
 func (p *Provider) Reload(ctx context.Context, settings Settings) error {
 	p.reloading.Lock()

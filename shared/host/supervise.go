@@ -38,6 +38,11 @@ func (p *Provider) supervise(current *process) {
 			break
 		}
 	}
+	p.finish()
+}
+
+// finish stops the last process.
+func (p *Provider) finish() {
 	p.mu.Lock()
 	last, exe := p.current, p.exe
 	p.current = nil

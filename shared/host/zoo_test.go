@@ -151,12 +151,7 @@ func TestZoo(t *testing.T) {
 
 func zooOptions(t *testing.T, name string) (Options, string) {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "zoo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	pids := filepath.Join(folder, "pids")
+	pids := filepath.Join(shortDir(t), "pids")
 	options := memoryOptions(t)
 	options.Environ = append(os.Environ(), envBehave+"="+name, envPIDs+"="+pids, "GORACE=atexit_sleep_ms=0")
 	options.PassEnv = []string{envBehave, envPIDs, "GORACE"}

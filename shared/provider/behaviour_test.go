@@ -63,6 +63,7 @@ func (p *process) Get(ctx context.Context, r credential.Request) (*credential.Cr
 	case "hardness":
 		text = hardness()
 	case "stall":
+		fmt.Fprintln(closeTrace, "stalling")
 		<-ctx.Done()
 		time.Sleep(time.Hour) // a call that never returns, whatever its context says
 	}

@@ -30,4 +30,26 @@
 // Nothing may be printed to standard output: it belongs to the handshake. Log with the logger that New is given. Errors
 // are [*credential.Error] values with a reason; any other error reaches the host as INTERNAL, without its text, since
 // nobody knows what that quotes.
+//
+// # Debugging
+//
+// To stop a provider in a debugger, run it yourself, in debug mode, and let a host attach to it:
+//
+//	dlv debug . -- --debug                          # or from an IDE, with the argument --debug
+//	host-example get lab_creds --unsafe-attach FILE # in another terminal; FILE is what the provider printed
+//
+// A breakpoint may hold it for as long as you like: a host that is attached makes no health checks, waits for a day, and
+// neither starts nor ends the process. What the provider logs and prints is at its own terminal, as text, at level debug
+// unless TOM_CREDENTIAL_LOG_LEVEL says otherwise. Ctrl-C ends it.
+//
+// To each host that attaches, the provider is one that was launched for it: New is called with that host's settings when it
+// calls Configure, and Close when it has gone. So nothing has to be restarted between two tries, several hosts may be
+// attached at once, and what New made for one is not shared with another. When the provider is started again, FILE stays
+// the same for the same user and provider name; a host that runs on (host-example run) attaches again on SIGHUP.
+//
+// Debug mode is unsafe, which is why nothing but the flag --debug of the provider together with the flag of the host starts
+// it, and why both warn. FILE and the socket are in a folder that only this user can read, below XDG_RUNTIME_DIR or the
+// temporary folder, but whoever does read FILE gets credentials from the provider; core dumps and debuggers are allowed; and
+// the host checks neither the executable nor its environment. Use a backend with values made up for the purpose. A provider
+// that a host has launched refuses --debug, and nobody can attach to it.
 package provider

@@ -19,6 +19,8 @@ import (
 // with 1 when it could not start. Called by hand it explains itself; --version and --help are answered.
 //
 // On Linux it switches core dumps and debuggers off; TOM_CREDENTIAL_DEBUGGABLE=1 leaves them alone.
+//
+// With --debug, and only then, no host launches it but a host may attach to it; see the package's section on debugging.
 func Main[S any, P Provider](definition Definition[S, P]) {
 	os.Exit(run(definition, os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -42,7 +44,19 @@ func run[S any, P Provider](definition Definition[S, P], args []string, stdout, 
 		explain(stdout, definition.Name, definition.Description)
 		return 0
 	}
-	if os.Getenv(wire.Handshake.MagicCookieKey) != wire.Handshake.MagicCookieValue {
+	launched := os.Getenv(wire.Handshake.MagicCookieKey) == wire.Handshake.MagicCookieValue
+	if len(args) > 0 && args[0] == debugFlag {
+		err := errors.New(debugFlag + " is for a person: a provider that a host launches is never in debug mode")
+		if !launched {
+			err = runDebug(definition, stderr)
+		}
+		if err != nil {
+			_, _ = fmt.Fprintf(stderr, "%s%s: %v\n", wire.ExecutablePrefix, definition.Name, err)
+			return 1
+		}
+		return 0
+	}
+	if !launched {
 		explain(stderr, definition.Name, definition.Description)
 		return 1
 	}
@@ -65,6 +79,8 @@ and finds it in the folder "plugins" beside the worker's executable, in
 /usr/local/libexec/tom/plugins, or where credential_plugin_dirs points.
 
     %[1]s%[2]s --version    print the version and exit
+    %[1]s%[2]s --debug      for the author, unsafe: run, also under a debugger, until Ctrl-C,
+                            and let a host attach to it
 `, wire.ExecutablePrefix, name, description)
 }
 

@@ -131,12 +131,7 @@ type launched struct {
 func launch(t *testing.T, behaviour string, env ...string) *launched {
 	t.Helper()
 	cert := newCert(t)
-	// A short folder: the path of a socket is bounded.
-	folder, err := os.MkdirTemp("", "p")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	folder := shortDir(t)
 	command := exec.Command(os.Args[0])
 	command.Env = append(environ(behaviour, cookie, "PLUGIN_PROTOCOL_VERSIONS=1", "PLUGIN_CLIENT_CERT="+wire.CertificatePEM(cert),
 		"PLUGIN_UNIX_SOCKET_DIR="+folder, "TOM_CREDENTIAL_LOG_LEVEL=trace", "TOM_CREDENTIAL_LIFELINE=stdin"), env...)
@@ -183,6 +178,17 @@ func launch(t *testing.T, behaviour string, env ...string) *launched {
 	}
 	l.connect(t, cert)
 	return l
+}
+
+// shortDir is a folder for sockets, whose paths are bounded.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 func (l *launched) fields() []string { return strings.Split(strings.TrimSuffix(l.line, "\n"), "|") }
