@@ -25,7 +25,9 @@ const (
 // BenchmarkCachedGet reads what is kept, by one goroutine and by one a core. What a cache takes that is no more than a
 // list, a map and a time to live is measured beside it: golang-lru's, as lru-ratio.
 func BenchmarkCachedGet(b *testing.B) {
-	const reads = 5000 // in one turn, of each goroutine
+	// In one turn, of each goroutine: few enough for most turns not to be interrupted on a busy machine. Either side has to
+	// bring what it reads into the processor's caches anew in each turn.
+	const reads = 5000
 	s, cache, ids := kept(b)
 	for _, access := range []struct {
 		name  string
