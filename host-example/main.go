@@ -7,9 +7,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/tom-worker/credential-provider/shared/host"
 )
 
 // version is set by the linker: -ldflags "-X main.version=1.2.3".
@@ -21,6 +24,9 @@ func main() {
 
 // mainStatus is the whole program, less the exit.
 func mainStatus() int {
+	if err := host.Harden(); err != nil {
+		_, _ = fmt.Fprintf(os.Stderr, "warning: %v\n", err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second signal ends the program at once

@@ -213,3 +213,14 @@ func FuzzCleanLine(f *testing.F) {
 		}
 	})
 }
+
+func TestSecretSettingsAreNeverForgotten(t *testing.T) {
+	var r redactor
+	r.keep("the vault's own token")
+	for i := range maxRedacted + 1 {
+		r.add(fmt.Sprintf("a password, number %d", i))
+	}
+	if got := r.redact("the vault's own token, a password, number 0, a password, number 4096"); got != redaction+", a password, number 0, "+redaction {
+		t.Error(got)
+	}
+}

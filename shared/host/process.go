@@ -179,10 +179,15 @@ func (p *process) describe(ctx context.Context) (Metadata, error) {
 }
 
 // configure hands over the settings; ctx bounds it.
-func (p *process) configure(ctx context.Context, settings Settings) error {
+func (p *process) configure(ctx context.Context, settings Settings, redact *redactor) error {
 	values, err := p.metadata.resolve(settings)
 	if err != nil {
 		return err
+	}
+	for _, info := range p.metadata.Settings() {
+		if text, ok := values[info.Name].(string); ok && info.Secret {
+			redact.keep(text)
+		}
 	}
 	message, err := structpb.NewStruct(values)
 	if err != nil {

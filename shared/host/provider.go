@@ -148,7 +148,7 @@ func (p *Provider) start(caller context.Context, exe *executable, settings Setti
 	}
 	ctx, cancel := context.WithTimeout(caller, p.options.StartTimeout)
 	defer cancel()
-	if err := process.configure(ctx, settings); err != nil {
+	if err := process.configure(ctx, settings, &p.redact); err != nil {
 		process.stop()
 		return nil, process.startError(caller, ctx, p.options, exe, err)
 	}

@@ -20,12 +20,14 @@ const (
 	maxRedacted = 4096
 )
 
-// redactor hides, in what a provider logs, the secret values that the host has had from it. It is a best effort: it knows
-// a value only once it has been handed out, and only in the forms that it looks for, as it is and escaped in JSON.
+// redactor hides, in what a provider logs, the secret values that the host has had from it or has given to it. It is a best
+// effort: it knows a value only once it has been handed out, and only in the forms that it looks for, as it is and escaped in
+// JSON.
 type redactor struct {
 	mu       sync.Mutex
 	known    map[string]bool
-	order    []string
+	order    []string // the oldest first; those that are never forgotten aren't in it
+	always   []string
 	replacer *strings.Replacer // nil after a new value
 }
 
@@ -39,32 +41,46 @@ func (r *redactor) learn(c *credential.Credential) {
 	}
 }
 
-func (r *redactor) add(value string) {
-	if len(value) < minRedacted {
-		return
-	}
+// keep adds a value that is never forgotten: a secret among the provider's settings.
+func (r *redactor) keep(value string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.known[value] {
-		return
+	if r.isNew(value) {
+		r.always = append(r.always, value)
+	}
+}
+
+// isNew says whether a value has to be looked for from now on; the caller holds the lock.
+func (r *redactor) isNew(value string) bool {
+	if len(value) < minRedacted || r.known[value] {
+		return false
 	}
 	if r.known == nil {
 		r.known = map[string]bool{}
+	}
+	r.known[value] = true
+	r.replacer = nil
+	return true
+}
+
+func (r *redactor) add(value string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.isNew(value) {
+		return
 	}
 	if len(r.order) == maxRedacted {
 		delete(r.known, r.order[0])
 		r.order = r.order[1:]
 	}
-	r.known[value] = true
 	r.order = append(r.order, value)
-	r.replacer = nil
 }
 
 // redact returns text with every known value replaced.
 func (r *redactor) redact(text string) string {
 	r.mu.Lock()
 	if r.replacer == nil {
-		r.replacer = newReplacer(r.order)
+		r.replacer = newReplacer(slices.Concat(r.always, r.order))
 	}
 	replacer := r.replacer
 	r.mu.Unlock()

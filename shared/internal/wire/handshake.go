@@ -45,7 +45,7 @@ const (
 	EnvClientCert = "PLUGIN_CLIENT_CERT"
 	EnvSocketDir  = "PLUGIN_UNIX_SOCKET_DIR"
 
-	// EnvDebuggable, set to 1, makes our providers leave core dumps and debuggers alone. It matters on Linux only.
+	// EnvDebuggable, set to 1, makes our providers and host leave core dumps and debuggers alone. It matters on Linux only.
 	EnvDebuggable = "TOM_CREDENTIAL_DEBUGGABLE"
 
 	// LifelineStdin is the value of EnvLifeline that makes a provider exit when its standard input ends.

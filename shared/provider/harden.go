@@ -4,8 +4,8 @@ import (
 	"os"
 
 	"github.com/hashicorp/go-hclog"
-	"golang.org/x/sys/unix"
 
+	"github.com/tom-worker/credential-provider/shared/internal/hardening"
 	"github.com/tom-worker/credential-provider/shared/internal/wire"
 )
 
@@ -15,10 +15,7 @@ func harden(log hclog.Logger) {
 		log.Warn("core dumps and debuggers are allowed", "because", wire.EnvDebuggable)
 		return
 	}
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
-		log.Warn("core dumps can't be switched off", "error", err.Error())
-	}
-	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		log.Warn("debuggers can't be kept out", "error", err.Error())
+	if err := hardening.Apply(); err != nil {
+		log.Warn("the process's memory isn't protected", "error", err.Error())
 	}
 }
