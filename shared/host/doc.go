@@ -39,6 +39,7 @@
 //
 // [Options.Attach] is for a provider's author: the provider then runs under a debugger, and nothing of the above about its
 // process holds.
+//
 // A host has passwords in its own memory too: [Harden], at the beginning of main, keeps them out of core files.
 //
 // Caching, and the guard against locked accounts, are in shared/store, in front of a Provider. Discovery of executables
