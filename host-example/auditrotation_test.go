@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // The audit log's file is renamed under a worker that runs, as logrotate does, and SIGHUP makes it begin a new one.
@@ -40,11 +39,7 @@ func TestAuditLogIsRotated(t *testing.T) {
 	if err := worker.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(worker.log.String(), "reloaded"); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not reloaded:\n%s", &worker.log)
-		}
-	}
+	worker.until("it is reloaded", func() bool { return strings.Contains(worker.log.String(), "reloaded") })
 	job("third")
 	worker.end()
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/tom-worker/credential-provider/host-example/access"
 	"github.com/tom-worker/credential-provider/host-example/audit"
 	"github.com/tom-worker/credential-provider/host-example/device"
 	"github.com/tom-worker/credential-provider/host-example/grant"
@@ -11,15 +12,9 @@ import (
 	"github.com/tom-worker/credential-provider/shared/store"
 )
 
-// credentials is what the crew asks of the store. *store.Store is one.
-type credentials interface {
-	Get(ctx context.Context, id string) (store.Lease, error)
-	Login(ctx context.Context, id, device string, do func(context.Context, store.Lease) error) error
-}
-
 // crew does jobs: it gets the credential, logs in, and runs the commands. It implements job.Worker.
 type crew struct {
-	credentials credentials
+	credentials access.Credentials
 	grants      grant.Rules
 	dialer      *device.Dialer
 	audit       *audit.Log

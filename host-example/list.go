@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tom-worker/credential-provider/host-example/access"
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
@@ -50,7 +51,7 @@ func (c *cli) listCommand() *cobra.Command {
 }
 
 // listAll reads every page. Pages come in no order, and a credential that changes meanwhile may be on two of them.
-func listAll(ctx context.Context, provider source) ([]string, error) {
+func listAll(ctx context.Context, provider access.Provider) ([]string, error) {
 	ids := []string{}
 	for token := ""; ; {
 		page, err := provider.List(ctx, pageSize, token)

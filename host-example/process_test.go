@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/tom-worker/credential-provider/host-example/job"
 )
@@ -82,6 +83,16 @@ func (p *process) next() (result job.Result) {
 		p.t.Fatalf("no result: %q, %v; the log:\n%s", line, err, &p.log)
 	}
 	return result
+}
+
+// until polls for an event.
+func (p *process) until(what string, happened func() bool) {
+	p.t.Helper()
+	for deadline := time.Now().Add(time.Minute); !happened(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("still not: %s; the log:\n%s", what, p.log.String())
+		}
+	}
 }
 
 // end closes the input, waits for the process's end and returns what else it has printed, and its log.

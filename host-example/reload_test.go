@@ -3,25 +3,19 @@
 package main
 
 import (
-	"bufio"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/tom-worker/credential-provider/host-example/job"
 )
 
 // TestSIGHUP reloads a worker that runs: with settings that have changed, and with settings that are wrong, which leave
 // everything as it was.
 func TestSIGHUP(t *testing.T) {
 	folder := t.TempDir()
-	binary := filepath.Join(folder, "host-example")
-	if err := build(".", binary); err != nil {
-		t.Fatal(err)
-	}
 	write := func(name, text string) {
 		t.Helper()
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
@@ -34,44 +28,21 @@ func TestSIGHUP(t *testing.T) {
 	write("known_hosts", "")
 	write("worker.yaml", settings+"a.yml\n")
 
-	cmd := exec.Command(binary, "run", "--config", "worker.yaml", "--log-level", "info")
-	cmd.Dir = folder
-	cmd.Env = []string{"HOME=" + folder, "PATH=" + os.Getenv("PATH"), "TOM_WORKER_CREDENTIAL_PLUGIN_DIRS=" + exampleDir, "TOM_WORKER_SSH_KNOWN_HOSTS=known_hosts", "TOM_WORKER_METRICS_ADDRESS=127.0.0.1:0"}
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var stderr output
-	cmd.Stderr = &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	results := bufio.NewReader(stdout)
+	worker := startProcess(t, folder, []string{"HOME=" + folder, "PATH=" + os.Getenv("PATH"), "TOM_WORKER_CREDENTIAL_PLUGIN_DIRS=" + exampleDir, "TOM_WORKER_SSH_KNOWN_HOSTS=known_hosts", "TOM_WORKER_METRICS_ADDRESS=127.0.0.1:0"},
+		"run", "--config", "worker.yaml", "--log-level", "info")
 	alive := func(when string) {
 		t.Helper()
-		_, _ = io.WriteString(stdin, "no job\n")
-		if line, err := results.ReadString('\n'); err != nil || !strings.Contains(line, "JOB_INVALID") {
-			t.Fatalf("%s: %q, %v\n%s", when, line, err, &stderr)
+		if result := worker.do("no job\n"); result.Error == nil || result.Error.Reason != job.Invalid {
+			t.Fatalf("%s: %+v", when, result)
 		}
 	}
 	hangUp := func(says string) {
 		t.Helper()
-		before := stderr.Len()
-		if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		before := worker.log.Len()
+		if err := worker.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
-		deadline := time.Now().Add(20 * time.Second)
-		for !strings.Contains(stderr.String()[before:], says) {
-			if time.Now().After(deadline) {
-				t.Fatalf("nobody says %q:\n%s", says, &stderr)
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
+		worker.until("it says "+says, func() bool { return strings.Contains(worker.log.String()[before:], says) })
 	}
 
 	alive("at start")
@@ -85,8 +56,7 @@ func TestSIGHUP(t *testing.T) {
 	hangUp("everything stays as it was")
 	alive("after settings that are wrong")
 
-	_ = stdin.Close()
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("the worker ended with %v\n%s", err, &stderr)
+	if _, log := worker.end(); worker.cmd.ProcessState.ExitCode() != 0 {
+		t.Errorf("the worker ended with %v\n%s", worker.cmd.ProcessState, log)
 	}
 }

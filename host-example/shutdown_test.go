@@ -111,16 +111,7 @@ func (w *workshop) wantStatus(want int) {
 func (w *workshop) gone() {
 	w.Helper()
 	if runtime.GOOS == "linux" {
-		w.eventually("the provider's process is gone", func() bool { return w.site.provider(w.T) == nil })
-	}
-}
-
-func (w *workshop) eventually(what string, happened func() bool) {
-	w.Helper()
-	for deadline := time.Now().Add(time.Minute); !happened(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			w.Fatalf("still not: %s", what)
-		}
+		w.until("the provider's process is gone", func() bool { return w.site.provider(w.T) == nil })
 	}
 }
 
@@ -183,7 +174,7 @@ func TestSignalsToEnd(t *testing.T) {
 					}
 				}()
 				w.signal(signal)
-				w.eventually("the job in flight is broken off", func() bool { return w.site.devices[0][0].Sessions() == 0 })
+				w.until("the job in flight is broken off", func() bool { return w.site.devices[0][0].Sessions() == 0 })
 				w.signal(signal)
 				_ = w.cmd.Wait()
 				state := w.cmd.ProcessState

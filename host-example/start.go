@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/tom-worker/credential-provider/host-example/access"
 	"github.com/tom-worker/credential-provider/host-example/audit"
 	"github.com/tom-worker/credential-provider/host-example/config"
 	"github.com/tom-worker/credential-provider/host-example/trace"
@@ -24,21 +25,14 @@ type worker struct {
 	problems []config.Problem
 	warnings []config.Problem
 	log      hclog.Logger
-	attach   string         // the file of a provider in debug mode, to use instead of launching one
-	settings host.Settings  // the provider's
-	provider *host.Provider // nil unless the start succeeded
-	source   source         // the provider, and whatever looks on
-	watch    *watch         // nil unless the worker runs
-	store    *store.Store   // in front of the source: every read goes through it
-	audit    *audit.Log     // nil unless it was opened
-	traces   *trace.Traces  // nil if nobody wants any
-}
-
-// source is what is asked of a provider while it runs. *host.Provider is one.
-type source interface {
-	store.BatchProvider
-	List(ctx context.Context, pageSize int, pageToken string) (credential.Page, error)
-	Validate(ctx context.Context, id string) (credential.Report, error)
+	attach   string          // the file of a provider in debug mode, to use instead of launching one
+	settings host.Settings   // the provider's
+	provider *host.Provider  // nil unless the start succeeded
+	source   access.Provider // the provider, and whatever looks on
+	watch    *watch          // nil unless the worker runs
+	store    *store.Store    // in front of the source: every read goes through it
+	audit    *audit.Log      // nil unless it was opened
+	traces   *trace.Traces   // nil if nobody wants any
 }
 
 // start reads the settings and launches the provider. If there are problems in the settings, the error has all of them:

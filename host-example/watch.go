@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/tom-worker/credential-provider/host-example/access"
 	"github.com/tom-worker/credential-provider/host-example/config"
 	"github.com/tom-worker/credential-provider/host-example/health"
 	"github.com/tom-worker/credential-provider/host-example/metrics"
@@ -72,7 +73,7 @@ func (w *worker) notListening(err error) config.Problem {
 }
 
 // source puts metrics and health around what is asked of the provider.
-func (o *watch) source(provider source) source {
+func (o *watch) source(provider access.Provider) access.Provider {
 	return o.health.Provider(o.metrics.Provider(provider))
 }
 
@@ -84,7 +85,7 @@ func (o *watch) launched(provider *host.Provider, credentials *store.Store) {
 }
 
 // keep has the backend checked until ctx is done, if there is anybody to tell.
-func (o *watch) keep(ctx context.Context, provider source) {
+func (o *watch) keep(ctx context.Context, provider access.Provider) {
 	if o.server != nil {
 		o.checks.Go(func() { o.health.Keep(ctx, provider) })
 	}

@@ -42,16 +42,6 @@ func startWatched(t *testing.T, environ ...string) *watched {
 	return w
 }
 
-// until polls for an event.
-func (w *watched) until(what string, happened func() bool) {
-	w.t.Helper()
-	for deadline := time.Now().Add(time.Minute); !happened(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			w.t.Fatalf("still not: %s; the log:\n%s", what, w.log.String())
-		}
-	}
-}
-
 // get returns an answer's status and text.
 func (w *watched) get(path string) (int, string) {
 	w.t.Helper()

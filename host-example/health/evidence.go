@@ -5,33 +5,26 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/tom-worker/credential-provider/host-example/access"
 	"github.com/tom-worker/credential-provider/shared/credential"
-	"github.com/tom-worker/credential-provider/shared/store"
 )
 
-// Provider is what is asked of a provider. *host.Provider is one.
-type Provider interface {
-	store.BatchProvider
-	List(ctx context.Context, pageSize int, pageToken string) (credential.Page, error)
-	Validate(ctx context.Context, id string) (credential.Report, error)
-}
-
 // Provider takes what p answers as evidence.
-func (h *Health) Provider(p Provider) Provider { return &witness{p, h} }
+func (h *Health) Provider(p access.Provider) access.Provider { return &witness{p, h} }
 
 type witness struct {
-	Provider
+	access.Provider
 	health *Health
 }
 
-// Get implements Provider.
+// Get implements access.Provider.
 func (w *witness) Get(ctx context.Context, request credential.Request) (*credential.Credential, error) {
 	cred, err := w.Provider.Get(ctx, request)
 	w.health.read(err)
 	return cred, err
 }
 
-// GetBatch implements Provider.
+// GetBatch implements access.Provider.
 func (w *witness) GetBatch(ctx context.Context, requests []credential.Request) ([]credential.Result, error) {
 	results, err := w.Provider.GetBatch(ctx, requests)
 	if err != nil {
@@ -44,7 +37,7 @@ func (w *witness) GetBatch(ctx context.Context, requests []credential.Request) (
 	return results, nil
 }
 
-// Validate implements Provider.
+// Validate implements access.Provider.
 func (w *witness) Validate(ctx context.Context, id string) (credential.Report, error) {
 	report, err := w.Provider.Validate(ctx, id)
 	if err == nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"go.uber.org/goleak"
 
+	"github.com/tom-worker/credential-provider/host-example/access"
 	"github.com/tom-worker/credential-provider/host-example/health"
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
@@ -182,7 +183,7 @@ func TestReadyz(t *testing.T) {
 }
 
 // keeping runs a test while the backend is kept under watch.
-func keeping(t *testing.T, test func(h *health.Health, b *backend, p health.Provider)) {
+func keeping(t *testing.T, test func(h *health.Health, b *backend, p access.Provider)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		h, b := health.New(hclog.NewNullLogger()), &backend{ready: true}
@@ -208,7 +209,7 @@ func pass(d time.Duration) {
 
 // A backend that is down at the start is found when it is back, without a job, and asked less and less often.
 func TestRecovery(t *testing.T) {
-	keeping(t, func(h *health.Health, b *backend, _ health.Provider) {
+	keeping(t, func(h *health.Health, b *backend, _ access.Provider) {
 		b.report = fails()
 		begin := time.Now()
 		pass(10 * time.Minute)
@@ -233,7 +234,7 @@ func TestRecovery(t *testing.T) {
 }
 
 func TestChecksOfAReadyWorker(t *testing.T) {
-	keeping(t, func(h *health.Health, b *backend, p health.Provider) {
+	keeping(t, func(h *health.Health, b *backend, p access.Provider) {
 		_, _ = p.Validate(t.Context(), "")
 		b.checks = nil
 		pass(35 * time.Minute)
@@ -260,7 +261,7 @@ func TestChecksOfAReadyWorker(t *testing.T) {
 
 // Reads that fail while checks pass don't have it checked all the time.
 func TestChecksAreNotAsManyAsReads(t *testing.T) {
-	keeping(t, func(_ *health.Health, b *backend, p health.Provider) {
+	keeping(t, func(_ *health.Health, b *backend, p access.Provider) {
 		begin := time.Now()
 		for time.Since(begin) < 10*time.Minute {
 			b.err = credential.Errorf(credential.Throttled, "slower")
@@ -275,7 +276,7 @@ func TestChecksAreNotAsManyAsReads(t *testing.T) {
 }
 
 func TestChecksWhenCredentialsHaveExpired(t *testing.T) {
-	keeping(t, func(_ *health.Health, b *backend, p health.Provider) {
+	keeping(t, func(_ *health.Health, b *backend, p access.Provider) {
 		expire := time.Now().Add(4 * time.Minute)
 		b.report.BackendCredentialsExpire = expire
 		_, _ = p.Validate(t.Context(), "")
@@ -292,7 +293,7 @@ func TestChecksWhenCredentialsHaveExpired(t *testing.T) {
 }
 
 func TestRecheck(t *testing.T) {
-	keeping(t, func(h *health.Health, b *backend, p health.Provider) {
+	keeping(t, func(h *health.Health, b *backend, p access.Provider) {
 		_, _ = p.Validate(t.Context(), "")
 		pass(3 * time.Minute)
 		b.checks = nil

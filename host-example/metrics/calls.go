@@ -8,16 +8,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tom-worker/credential-provider/host-example/access"
 	"github.com/tom-worker/credential-provider/shared/credential"
-	"github.com/tom-worker/credential-provider/shared/store"
 )
-
-// Provider is what is asked of a provider. *host.Provider is one.
-type Provider interface {
-	store.BatchProvider
-	List(ctx context.Context, pageSize int, pageToken string) (credential.Page, error)
-	Validate(ctx context.Context, id string) (credential.Report, error)
-}
 
 // calls times the provider's calls.
 type calls struct {
@@ -55,32 +48,32 @@ func (c *calls) observe(call string, begin time.Time, err error) {
 }
 
 // Provider times the calls of p, and learns from its checks when the provider's own credentials expire.
-func (m *Metrics) Provider(p Provider) Provider { return &timed{p, m.calls} }
+func (m *Metrics) Provider(p access.Provider) access.Provider { return &timed{p, m.calls} }
 
 type timed struct {
-	provider Provider
+	provider access.Provider
 	calls    *calls
 }
 
-// Get implements Provider.
+// Get implements access.Provider.
 func (t *timed) Get(ctx context.Context, request credential.Request) (_ *credential.Credential, err error) {
 	defer func(begin time.Time) { t.calls.observe("get", begin, err) }(time.Now())
 	return t.provider.Get(ctx, request)
 }
 
-// GetBatch implements Provider.
+// GetBatch implements access.Provider.
 func (t *timed) GetBatch(ctx context.Context, requests []credential.Request) (_ []credential.Result, err error) {
 	defer func(begin time.Time) { t.calls.observe("get_batch", begin, err) }(time.Now())
 	return t.provider.GetBatch(ctx, requests)
 }
 
-// List implements Provider.
+// List implements access.Provider.
 func (t *timed) List(ctx context.Context, pageSize int, pageToken string) (_ credential.Page, err error) {
 	defer func(begin time.Time) { t.calls.observe("list", begin, err) }(time.Now())
 	return t.provider.List(ctx, pageSize, pageToken)
 }
 
-// Validate implements Provider. Its outcome says whether the provider could check, not what it found.
+// Validate implements access.Provider. Its outcome says whether the provider could check, not what it found.
 func (t *timed) Validate(ctx context.Context, id string) (report credential.Report, err error) {
 	defer func(begin time.Time) { t.calls.observe("validate", begin, err) }(time.Now())
 	report, err = t.provider.Validate(ctx, id)

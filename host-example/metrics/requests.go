@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tom-worker/credential-provider/host-example/access"
 	"github.com/tom-worker/credential-provider/shared/credential"
 	"github.com/tom-worker/credential-provider/shared/store"
 )
@@ -50,21 +51,17 @@ func (r *requests) failed(err error) {
 	r.total.WithLabelValues(failed, contractReasons.label(credential.ReasonOf(err))).Inc()
 }
 
-// Store is what jobs ask for credentials. *store.Store is one.
-type Store interface {
-	Get(ctx context.Context, id string) (store.Lease, error)
-	Login(ctx context.Context, id, device string, do func(context.Context, store.Lease) error) error
+// Credentials counts the requests to s.
+func (m *Metrics) Credentials(s access.Credentials) access.Credentials {
+	return &counted{s, m.requests}
 }
 
-// Credentials counts the requests to s.
-func (m *Metrics) Credentials(s Store) Store { return &counted{s, m.requests} }
-
 type counted struct {
-	store    Store
+	store    access.Credentials
 	requests *requests
 }
 
-// Get implements Store.
+// Get implements access.Credentials.
 func (c *counted) Get(ctx context.Context, id string) (store.Lease, error) {
 	lease, err := c.store.Get(ctx, id)
 	if err != nil {
@@ -75,7 +72,7 @@ func (c *counted) Get(ctx context.Context, id string) (store.Lease, error) {
 	return lease, err
 }
 
-// Login implements Store. A login that a device has refused was given its credential: that is no failed request.
+// Login implements access.Credentials. A login that a device has refused was given its credential: that is no failed request.
 func (c *counted) Login(ctx context.Context, id, device string, do func(context.Context, store.Lease) error) error {
 	given := false
 	err := c.store.Login(ctx, id, device, func(ctx context.Context, lease store.Lease) error {

@@ -3,27 +3,22 @@ package trace
 import (
 	"context"
 
+	"github.com/tom-worker/credential-provider/host-example/access"
 	"github.com/tom-worker/credential-provider/shared/store"
 )
 
-// Credentials are what jobs ask of a store. *store.Store is one.
-type Credentials interface {
-	Get(ctx context.Context, id string) (store.Lease, error)
-	Login(ctx context.Context, id, device string, do func(context.Context, store.Lease) error) error
-}
-
 // Credentials puts spans around what jobs ask of a store: "credential" for a read, "login" for a login, and below that "ssh
 // login" for each attempt at the device.
-func (t *Traces) Credentials(of Credentials) Credentials {
+func (t *Traces) Credentials(of access.Credentials) access.Credentials {
 	if !t.on() {
 		return of
 	}
 	return &credentials{of}
 }
 
-type credentials struct{ of Credentials }
+type credentials struct{ of access.Credentials }
 
-// Get implements Credentials.
+// Get implements access.Credentials.
 func (c *credentials) Get(ctx context.Context, id string) (store.Lease, error) {
 	ctx, span := Begin(ctx, "credential")
 	span.Set(CredentialID, id)
@@ -35,7 +30,7 @@ func (c *credentials) Get(ctx context.Context, id string) (store.Lease, error) {
 	return lease, err
 }
 
-// Login implements Credentials.
+// Login implements access.Credentials.
 func (c *credentials) Login(ctx context.Context, id, device string, do func(context.Context, store.Lease) error) error {
 	ctx, span := Begin(ctx, "login")
 	span.Set(CredentialID, id)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/tom-worker/credential-provider/host-example/access"
 	"github.com/tom-worker/credential-provider/host-example/trace/tracetest"
 )
 
@@ -79,8 +80,8 @@ func TestOff(t *testing.T) {
 	if traces != nil || log.Len() > 0 || runtime.NumGoroutine() > before {
 		t.Fatalf("got %v, %d goroutines, %q", traces, runtime.NumGoroutine()-before, log)
 	}
-	var of Credentials = &wallet{}
-	var from Source = &backend{}
+	var of access.Credentials = &wallet{}
+	var from access.Provider = &backend{}
 	if traces.Credentials(of) != of || traces.Source(from) != from || traces.Watch() != nil {
 		t.Error("something is wrapped")
 	}

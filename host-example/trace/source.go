@@ -8,20 +8,13 @@ import (
 	api "go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/tom-worker/credential-provider/host-example/access"
 	credentialv1 "github.com/tom-worker/credential-provider/proto/tom/credential/v1"
 	"github.com/tom-worker/credential-provider/shared/credential"
-	"github.com/tom-worker/credential-provider/shared/store"
 )
 
-// Source is what is asked of a provider while it runs. *host.Provider is one.
-type Source interface {
-	store.BatchProvider
-	List(ctx context.Context, pageSize int, pageToken string) (credential.Page, error)
-	Validate(ctx context.Context, id string) (credential.Report, error)
-}
-
 // Source puts a span around each call of a provider, and sends the trace's id along with it.
-func (t *Traces) Source(of Source) Source {
+func (t *Traces) Source(of access.Provider) access.Provider {
 	if !t.on() {
 		return of
 	}
@@ -29,7 +22,7 @@ func (t *Traces) Source(of Source) Source {
 }
 
 type source struct {
-	of         Source
+	of         access.Provider
 	propagated bool
 }
 
@@ -83,7 +76,7 @@ func (s *source) GetBatch(ctx context.Context, requests []credential.Request) ([
 	return results, err
 }
 
-// List implements Source.
+// List implements access.Provider.
 func (s *source) List(ctx context.Context, pageSize int, pageToken string) (credential.Page, error) {
 	ctx, call := s.call(ctx, "ListCredentials")
 	page, err := s.of.List(ctx, pageSize, pageToken)
@@ -92,7 +85,7 @@ func (s *source) List(ctx context.Context, pageSize int, pageToken string) (cred
 	return page, err
 }
 
-// Validate implements Source.
+// Validate implements access.Provider.
 func (s *source) Validate(ctx context.Context, id string) (credential.Report, error) {
 	ctx, call := s.call(ctx, "Validate")
 	call.Set(CredentialID, id)
