@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // backend is a provider, with the results that it is told to give, and the times of its checks.
 type backend struct {
+	mu     sync.Mutex
 	err    error // of reads and checks
 	report credential.Report
 	ready  bool
@@ -30,23 +32,55 @@ type backend struct {
 }
 
 func (b *backend) Get(context.Context, credential.Request) (*credential.Credential, error) {
-	return nil, b.err
+	return nil, b.failure()
 }
 
 func (b *backend) GetBatch(context.Context, []credential.Request) ([]credential.Result, error) {
-	if errors.Is(b.err, credential.Unsupported) {
-		return nil, b.err
+	err := b.failure()
+	if errors.Is(err, credential.Unsupported) {
+		return nil, err
 	}
-	return []credential.Result{{Err: b.err}}, nil
+	return []credential.Result{{Err: err}}, nil
 }
 
 func (b *backend) List(context.Context, int, string) (credential.Page, error) {
-	return credential.Page{}, b.err
+	return credential.Page{}, b.failure()
 }
 
 func (b *backend) Validate(context.Context, string) (credential.Report, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.checks = append(b.checks, time.Now())
 	return b.report, b.err
+}
+
+func (b *backend) failure() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
+}
+
+// fail has reads and checks fail from now on, or not if err is nil.
+func (b *backend) fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.err = err
+}
+
+// show has checks find this from now on.
+func (b *backend) show(report credential.Report) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.report = report
+}
+
+// checked says when there were checks since it was asked last.
+func (b *backend) checked() []time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	checks := b.checks
+	b.checks = nil
+	return checks
 }
 
 func (b *backend) Ready() bool { return b.ready }
@@ -210,14 +244,15 @@ func pass(d time.Duration) {
 // A backend that is down at the start is found when it is back, without a job, and asked less and less often.
 func TestRecovery(t *testing.T) {
 	keeping(t, func(h *health.Health, b *backend, _ access.Provider) {
-		b.report = fails()
+		b.show(fails())
 		begin := time.Now()
 		pass(10 * time.Minute)
 		wantStates(t, h, "worker+ provider+ backend-BACKEND_UNAVAILABLE")
 		var gaps []time.Duration
-		for last := begin; len(b.checks) > 0; b.checks = b.checks[1:] {
-			gaps = append(gaps, b.checks[0].Sub(last))
-			last = b.checks[0]
+		last := begin
+		for _, check := range b.checked() {
+			gaps = append(gaps, check.Sub(last))
+			last = check
 		}
 		if len(gaps) < 20 || len(gaps) > 28 {
 			t.Errorf("%d checks in ten minutes", len(gaps))
@@ -227,7 +262,7 @@ func TestRecovery(t *testing.T) {
 				t.Errorf("pause %d is %v, want about %v", i, gaps[i], base)
 			}
 		}
-		b.report = credential.Report{}
+		b.show(credential.Report{})
 		pass(40 * time.Second)
 		wantStates(t, h, "worker+ provider+ backend+")
 	})
@@ -236,25 +271,27 @@ func TestRecovery(t *testing.T) {
 func TestChecksOfAReadyWorker(t *testing.T) {
 	keeping(t, func(h *health.Health, b *backend, p access.Provider) {
 		_, _ = p.Validate(t.Context(), "")
-		b.checks = nil
+		b.checked()
 		pass(35 * time.Minute)
-		if len(b.checks) != 3 {
-			t.Errorf("%d checks in 35 minutes", len(b.checks))
+		if checks := b.checked(); len(checks) != 3 {
+			t.Errorf("%d checks in 35 minutes", len(checks))
 		}
 		// Bad news from a read has it checked at once, for what is wrong and what to do, and good news from one counts too.
-		b.checks, b.report = nil, fails()
-		b.err = credential.Errorf(credential.BackendUnavailable, "no")
+		b.checked()
+		b.show(fails())
+		b.fail(credential.Errorf(credential.BackendUnavailable, "no"))
 		_, _ = p.Get(t.Context(), credential.Request{ID: "lab"})
-		b.err = nil
+		b.fail(nil)
 		pass(0)
-		if len(b.checks) != 1 || h.Conditions()[2].Message != "check reach: nobody answers" {
-			t.Errorf("%d checks: %+v", len(b.checks), h.Conditions()[2])
+		if checks := b.checked(); len(checks) != 1 || h.Conditions()[2].Message != "check reach: nobody answers" {
+			t.Errorf("%d checks: %+v", len(checks), h.Conditions()[2])
 		}
 		_, _ = p.Get(t.Context(), credential.Request{ID: "lab"})
-		b.checks = nil
+		b.checked()
 		pass(5 * time.Minute)
-		if wantStates(t, h, "worker+ provider+ backend+"); len(b.checks) != 0 {
-			t.Errorf("%d checks after a read that worked", len(b.checks))
+		wantStates(t, h, "worker+ provider+ backend+")
+		if checks := b.checked(); len(checks) != 0 {
+			t.Errorf("%d checks after a read that worked", len(checks))
 		}
 	})
 }
@@ -264,13 +301,13 @@ func TestChecksAreNotAsManyAsReads(t *testing.T) {
 	keeping(t, func(_ *health.Health, b *backend, p access.Provider) {
 		begin := time.Now()
 		for time.Since(begin) < 10*time.Minute {
-			b.err = credential.Errorf(credential.Throttled, "slower")
+			b.fail(credential.Errorf(credential.Throttled, "slower"))
 			_, _ = p.Get(t.Context(), credential.Request{ID: "lab"})
-			b.err = nil
+			b.fail(nil)
 			pass(100 * time.Millisecond)
 		}
-		if len(b.checks) > 28 {
-			t.Errorf("%d checks in ten minutes", len(b.checks))
+		if checks := b.checked(); len(checks) > 28 {
+			t.Errorf("%d checks in ten minutes", len(checks))
 		}
 	})
 }
@@ -278,16 +315,16 @@ func TestChecksAreNotAsManyAsReads(t *testing.T) {
 func TestChecksWhenCredentialsHaveExpired(t *testing.T) {
 	keeping(t, func(_ *health.Health, b *backend, p access.Provider) {
 		expire := time.Now().Add(4 * time.Minute)
-		b.report.BackendCredentialsExpire = expire
+		b.show(credential.Report{BackendCredentialsExpire: expire})
 		_, _ = p.Validate(t.Context(), "")
-		b.checks = nil
+		b.checked()
 		pass(4*time.Minute + 6*time.Second)
-		if len(b.checks) != 1 || b.checks[0].Before(expire) {
-			t.Errorf("they expire at %v, checked at %v", expire, b.checks)
+		if checks := b.checked(); len(checks) != 1 || checks[0].Before(expire) {
+			t.Errorf("they expire at %v, checked at %v", expire, checks)
 		}
 		pass(4 * time.Minute) // and are not renewed
-		if len(b.checks) > 5 {
-			t.Errorf("%d checks", len(b.checks))
+		if checks := b.checked(); len(checks) > 4 {
+			t.Errorf("%d checks", len(checks))
 		}
 	})
 }
@@ -296,12 +333,13 @@ func TestRecheck(t *testing.T) {
 	keeping(t, func(h *health.Health, b *backend, p access.Provider) {
 		_, _ = p.Validate(t.Context(), "")
 		pass(3 * time.Minute)
-		b.checks = nil
+		b.checked()
 		h.Recheck()
 		wantStates(t, h, "worker+ provider+ backend-")
 		pass(0)
-		if wantStates(t, h, "worker+ provider+ backend+"); len(b.checks) != 1 {
-			t.Errorf("%d checks", len(b.checks))
+		wantStates(t, h, "worker+ provider+ backend+")
+		if checks := b.checked(); len(checks) != 1 {
+			t.Errorf("%d checks", len(checks))
 		}
 	})
 }
