@@ -2,6 +2,7 @@ package host
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -164,9 +165,10 @@ func (f *logFilter) tail() []string {
 // cleanLine returns a line that go-plugin's reader can take, and its plain text for people. Values that the host has
 // handed out are hidden in both.
 func cleanLine(line []byte, redact func(string) string) (cleaned []byte, plain string) {
-	var fields map[string]any
-	if err := json.Unmarshal(line, &fields); err != nil || fields == nil {
-		plain = redact(cleanText(string(line)))
+	fields := object(line)
+	if fields == nil {
+		// Redacted before it is cleaned: a password may have characters that a log doesn't show.
+		plain = cleanText(redact(string(line)))
 		if strings.HasPrefix(strings.TrimSpace(plain), "{") {
 			// It may look like JSON to go-plugin once it is cleaned.
 			return entry(hclog.Debug, plain, nil), plain
@@ -191,19 +193,40 @@ func cleanLine(line []byte, redact func(string) string) (cleaned []byte, plain s
 		if len(kept) == maxFields {
 			break
 		}
-		name, value := redact(clipText(cleanText(key), 128)), fields[key]
-		switch value.(type) {
-		case bool, float64:
-			kept[name] = value
-		default:
-			kept[name] = valueText(value, redact)
-		}
+		name := clipText(cleanText(redact(key)), 128)
+		kept[name] = fieldValue(fields[key], redact)
 		plain += fmt.Sprintf(" %s=%v", name, kept[name])
 	}
 	if when != "" {
 		kept["@timestamp"] = when
 	}
 	return entry(level, message, kept), plain
+}
+
+// object decodes a JSON object, with numbers as they stand there; nil if the line is none.
+func object(line []byte) (fields map[string]any) {
+	decoder := json.NewDecoder(bytes.NewReader(line))
+	decoder.UseNumber()
+	if decoder.Decode(&fields) != nil {
+		return nil
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil
+	}
+	return fields
+}
+
+// fieldValue is a value as it is passed on: numbers stay numbers, unless they are secrets or too large.
+func fieldValue(value any, redact func(string) string) any {
+	switch v := value.(type) {
+	case bool:
+		return v
+	case json.Number:
+		if _, err := v.Float64(); err == nil && redact(v.String()) == v.String() {
+			return v
+		}
+	}
+	return valueText(value, redact)
 }
 
 // valueText is a value as a line of text.

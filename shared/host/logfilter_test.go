@@ -175,6 +175,54 @@ func TestRedactor(t *testing.T) {
 	}
 }
 
+// Whatever a line goes through on its way to the log, that doesn't hide a secret from the redactor.
+func TestSecretsInLines(t *testing.T) {
+	const (
+		spaced = "correct\u00a0horse\u200bbattery" // characters that a log doesn't show
+		digits = "20240117"
+		long   = "12345678901234567890" // more digits than a number keeps
+		word   = "a-word-of-some-length"
+	)
+	var r redactor
+	for _, value := range []string{spaced, digits, long, word} {
+		r.add(value)
+	}
+	for name, line := range map[string]string{
+		"characters that aren't shown, in a text":    "the password is " + spaced,
+		"characters that aren't shown, in an object": `{"@level":"info","@message":"m","password":"` + spaced + `"}`,
+		"digits as a number":                         `{"@level":"info","@message":"m","pin":` + digits + `}`,
+		"many digits as a number":                    `{"@level":"info","@message":"m","pin":` + long + `}`,
+		"many digits in a list":                      `{"@level":"info","@message":"m","pins":[` + long + `]}`,
+		"the end of a long name is cut":              `{"@level":"info","@message":"m","` + strings.Repeat("n", 128-len(word)/2) + word + `":1}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			cleaned, plain := cleanLine([]byte(line), r.redact)
+			decode(t, cleaned)
+			for _, text := range []string{string(cleaned), plain} {
+				for _, part := range []string{"horse", digits, long[:16], word[:8]} {
+					if strings.Contains(text, part) {
+						t.Errorf("%q is in %q", part, text)
+					}
+				}
+			}
+			if !strings.Contains(string(cleaned), redaction) && !strings.Contains(name, "cut") {
+				t.Errorf("nothing is hidden in %q", cleaned)
+			}
+		})
+	}
+}
+
+// A number stays a number, unless it is too large for one.
+func TestNumbersInLines(t *testing.T) {
+	cleaned, plain := cleanLine([]byte(`{"@level":"info","@message":"m","a":7,"b":1234567.5,"c":1e999}`), same)
+	if fields := decode(t, cleaned); fields["a"] != 7.0 || fields["b"] != 1234567.5 || fields["c"] != "1e999" {
+		t.Errorf("became %s", cleaned)
+	}
+	if plain != "m a=7 b=1234567.5 c=1e999" {
+		t.Errorf("became %q", plain)
+	}
+}
+
 func TestRedactorForgetsTheOldest(t *testing.T) {
 	var r redactor
 	for i := range maxRedacted + 1 {
