@@ -18,6 +18,7 @@ import unittest
 
 from tom_credential import host
 from tom_credential.host import Credential, Error, Reason, Secret
+from tom_credential.process import Log
 
 PLUGINS = os.environ["TEST_PLUGINS"]
 TIME = 60.0  # seconds for a start: the machine may be busy
@@ -56,7 +57,7 @@ class HostTest(unittest.TestCase):
         return self.start("aws_secrets_manager", {"region": "us-east-1", "endpoint_url": os.environ["TEST_ENDPOINT"]})
 
     def start_specimen(self):
-        return self.start("specimen", {"url": "https://localhost"})
+        return self.start("specimen", {"url": "https://localhost", "token": "canary-4735"})
 
     def script(self, text, mode=0o755):
         """A provider that is a shell script."""
@@ -199,7 +200,9 @@ class TestOthers(HostTest):
         with self.refused(Reason.CREDENTIAL_NOT_FOUND):  # with as many details as there may be
             provider.get("nobody")
         provider.get("leaky")  # logs what it handed out before
+        provider.get("token")  # logs what it was given
         provider.close()
+        self.assertIn("with token [REDACTED]", self.lines.text)
         self.assertIn("leaked [REDACTED]", self.lines.text)
         self.assertIn("specimen: closed", self.lines.text)
 
@@ -283,6 +286,29 @@ class TestOthers(HostTest):
         self.assertEqual((missing.returncode, missing.stdout), (1, ""))
         self.assertIn("reason: CREDENTIAL_NOT_FOUND", missing.stderr)
         self.assertEqual(run("lab", "--set", "no_such=1").returncode, 2)
+
+
+class TestLog(HostTest):
+    def take(self, line, *secrets):
+        log = Log("p", self.logger)
+        for secret in secrets:
+            log.learn(Credential("admin", secret))
+        log.read(io.BytesIO(line.encode() + b"\nthe next line\n"))
+        self.assertIn("p: the next line", self.lines.text)
+
+    def test_secrets(self):
+        secret = "canary-\\47'31\u00a0\""
+        line = {"@level": "info", "@message": f"m {secret}", "list": [secret, 7], "object": {"a": secret}, "digits": 20240117, "on": True}
+        self.take(json.dumps(line), secret, "20240117")
+        self.assertIn('p: m [REDACTED] list=["[REDACTED]", 7] object={"a": "[REDACTED]"} digits=[REDACTED] on=true', self.lines.text)
+
+    def test_long_line(self):
+        self.take("y" * ((64 << 10) - 13) + "canary-4730-of-some-length", "canary-4730-of-some-length")
+        self.assertIn("yyyy", self.lines.text)
+
+    def test_deep_line(self):
+        for opened, closed in (20000, 20000), (60000, 0):
+            self.take('{"a":' + "[" * opened + "]" * closed + "}")
 
 
 class TestSecret(unittest.TestCase):

@@ -16,6 +16,7 @@ A process that was made with fork can't use its parent's Provider, as gRPC can't
 """
 
 import contextlib
+import json
 import logging
 import os
 import threading
@@ -191,6 +192,9 @@ class Provider:
             raise Error(Reason.PROVIDER_INCOMPATIBLE, f"it says that its name is {metadata.name!r}", help="both names must agree")
         self.version, self.description, self.settings_schema = metadata.version, metadata.description, metadata.settings_schema
         self.capabilities = frozenset(metadata.capabilities)
+        for name in _secret_settings(self.settings_schema):
+            if isinstance(settings.get(name), str):
+                self._process.log.keep(settings[name])
         message = wire.v1.ConfigureRequest()
         try:
             message.settings.update({name: value for name, value in settings.items() if value is not None})
@@ -251,3 +255,11 @@ class Provider:
             raise wire.misbehaved(f"it gave credential {request.id!r} with neither a password nor a private key")
         self._process.log.learn(answer)
         return answer
+
+
+def _secret_settings(schema):
+    """The names of the settings that a schema says are secret."""
+    try:
+        return [name for name, about in json.loads(schema or "{}").get("properties", {}).items() if about.get("writeOnly")]
+    except (ValueError, AttributeError, RecursionError):
+        raise wire.misbehaved("its settings schema is not one") from None

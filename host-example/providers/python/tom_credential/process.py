@@ -183,6 +183,7 @@ class Log:
         self._name, self._logger = name, logger
         self._lock = threading.Lock()
         self._known = {}  # the forms of secrets to look for, oldest first
+        self._kept = set()  # those that are never forgotten: of the provider's settings
         self._longest_first = ()  # where one begins with another, hiding the shorter would show the rest of the longer
         self._last = collections.deque(maxlen=20)
         enabled = logger.getEffectiveLevel()
@@ -193,13 +194,19 @@ class Log:
         """Adds the secrets of a credential. Short ones, which would hit words that mean nothing, are left out."""
         with self._lock:
             for secret in (credential.password, *credential.extra.values()):
-                value = secret.reveal() if secret is not None else ""
-                for form in (value, *value.splitlines(), json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
-                    if len(form.strip()) >= 8:
-                        self._known[form.strip()] = True
+                self._known.update(dict.fromkeys(_forms(secret.reveal() if secret is not None else "")))
             while len(self._known) > _MAX_SECRETS:
                 del self._known[next(iter(self._known))]
-            self._longest_first = tuple(sorted(self._known, key=len, reverse=True))
+            self._sort()
+
+    def keep(self, value):
+        """Adds a secret among the provider's settings."""
+        with self._lock:
+            self._kept.update(_forms(value))
+            self._sort()
+
+    def _sort(self):
+        self._longest_first = tuple(sorted(self._kept.union(self._known), key=len, reverse=True))
 
     def redact(self, text):
         for secret in self._longest_first:
@@ -215,23 +222,36 @@ class Log:
         with io.BufferedReader(stream, _MAX_LINE) as lines:
             rest = False  # of a line that was too long
             while line := lines.readline(_MAX_LINE):
+                whole = line.endswith(b"\n")
                 if not rest and line.strip():
-                    self._take(line.decode("utf-8", "replace").strip())
-                rest = not line.endswith(b"\n")
+                    self._take(line.decode("utf-8", "replace").strip(), cut=len(line) == _MAX_LINE and not whole)
+                rest = not whole
 
-    def _take(self, line):
+    def _take(self, line, cut):
         level, message = logging.DEBUG, line
         try:
             fields = json.loads(line)
-        except ValueError:
-            fields = None
-        if isinstance(fields, dict):
-            level = _LEVELS.get(str(fields.pop("@level", "")), logging.DEBUG)
-            message = str(fields.pop("@message", ""))
-            for name in ("@timestamp", "@module", "@caller"):
-                fields.pop(name, None)
-            message += "".join(f" {name}={value}" for name, value in fields.items())
-        message = "".join(c if c.isprintable() else "\ufffd" for c in self.redact(message))
+            if isinstance(fields, dict):
+                level = _LEVELS.get(_text(fields.pop("@level", "")), logging.DEBUG)
+                for name in ("@timestamp", "@module", "@caller"):
+                    fields.pop(name, None)
+                message = _text(fields.pop("@message", "")) + "".join(f" {name}={_text(value)}" for name, value in fields.items())
+        except (ValueError, RecursionError):  # the latter if it is nested too deeply
+            pass
+        message = self.redact(message)
+        if cut and self._longest_first:  # half of a secret may be at the end
+            message = message[: -len(self._longest_first[0])]
+        message = "".join(c if c.isprintable() else "\ufffd" for c in message)
         with self._lock:
             self._last.append(message[:512])
         self._logger.log(level, "%s: %s", self._name, message)
+
+
+def _forms(value):
+    """The forms in which a secret is looked for: as it is, line by line, and escaped in JSON."""
+    forms = (value, *value.splitlines(), json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
+    return [form.strip() for form in forms if len(form.strip()) >= 8]
+
+
+def _text(value):
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
