@@ -55,14 +55,29 @@ func valueText(value any) string {
 		}
 		return strings.Join(items, ", ")
 	case string:
-		if address, err := url.Parse(v); err == nil && address.User != nil {
-			return address.Redacted()
-		}
 		if v == "" {
 			return `""`
 		}
-		return v
+		return withoutPassword(v)
 	default:
 		return fmt.Sprint(v)
 	}
+}
+
+// withoutPassword hides the password in an address. A character that should have been escaped in it makes it one that can't be
+// parsed: then all is hidden that may be part of it.
+func withoutPassword(text string) string {
+	address, err := url.Parse(text)
+	switch {
+	case err == nil && address.User != nil:
+		return address.Redacted()
+	case err == nil:
+		return text
+	}
+	scheme, rest, found := strings.Cut(text, "://")
+	at := strings.LastIndexByte(rest, '@')
+	if !found || at < 0 {
+		return text
+	}
+	return scheme + "://xxxxx" + rest[at:]
 }
