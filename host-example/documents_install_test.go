@@ -49,11 +49,11 @@ func serviceInstalled(t *testing.T, _ *reader, text string) {
 	r := newReader(t)
 	r.layOut(t, "./")
 	r.sh(t, "", fmt.Sprintf("cp -r %s deploy", filepath.Join(repository(t), "host-example/deploy")))
-	for _, name := range []string{"systemctl", "systemd-sysusers", "editor"} {
+	for _, name := range []string{"systemctl", "systemd-sysusers", "systemd-tmpfiles", "editor"} {
 		r.tool(t, name, fmt.Sprintf(`echo %s "$@" >>%s/called`, name, r.folder))
 	}
 	root := t.TempDir()
-	for _, folder := range []string{"/usr/local/bin", "/etc/systemd/system", "/etc/sysusers.d"} {
+	for _, folder := range []string{"/usr/local/bin", "/etc/systemd/system", "/etc/sysusers.d", "/etc/tmpfiles.d"} {
 		if err := os.MkdirAll(filepath.Join(root, folder), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -68,5 +68,15 @@ func serviceInstalled(t *testing.T, _ *reader, text string) {
 		if _, err := os.Stat(filepath.Join(root, path)); err != nil {
 			t.Error(err)
 		}
+	}
+	// systemd opens the file of the results before it makes any folder itself.
+	unit := read(t, "host-example/deploy/tom-worker.service")
+	results := regexp.MustCompile(`(?m)^StandardOutput=append:(.+)/[^/]+$`).FindStringSubmatch(unit)
+	made, err := os.ReadFile(filepath.Join(root, "/etc/tmpfiles.d/tom-worker.conf"))
+	if err != nil || results == nil || !strings.Contains(string(made), "\nd "+results[1]+" ") {
+		t.Errorf("nobody makes the folder %q before the service starts: %v", results, err)
+	}
+	if sysusers, tmpfiles := strings.Index(called, "systemd-sysusers"), strings.Index(called, "systemd-tmpfiles --create tom-worker.conf"); sysusers < 0 || tmpfiles < sysusers || strings.Index(called, "systemctl") < tmpfiles {
+		t.Errorf("called: %s", called)
 	}
 }
