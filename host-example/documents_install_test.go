@@ -71,7 +71,7 @@ func serviceInstalled(t *testing.T, _ *reader, text string) {
 	}
 	// systemd opens the file of the results before it makes any folder itself.
 	unit := read(t, "host-example/deploy/tom-worker.service")
-	results := regexp.MustCompile(`(?m)^StandardOutput=append:(.+)/[^/]+$`).FindStringSubmatch(unit)
+	results := regexp.MustCompile(`(?m)^StandardOutput=append:(.+)/[^/\n]+$`).FindStringSubmatch(unit)
 	made, err := os.ReadFile(filepath.Join(root, "/etc/tmpfiles.d/tom-worker.conf"))
 	if err != nil || results == nil || !strings.Contains(string(made), "\nd "+results[1]+" ") {
 		t.Errorf("nobody makes the folder %q before the service starts: %v", results, err)

@@ -42,7 +42,7 @@ func (w *worker) observe() error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", o.metrics.Handler(w.log))
 	mux.Handle("GET /healthz", o.health.Live())
-	mux.Handle("GET /readyz", o.health.Readiness())
+	mux.Handle("GET /readyz", o.health.Readiness(operate.Local))
 	o.quarantines.Routes(mux)
 	server, err := operate.Listen(address, mux, w.log)
 	if err != nil {

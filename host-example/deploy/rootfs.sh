@@ -2,6 +2,7 @@
 # Lays out the whole file system of the worker's container: rootfs.sh TARGET [CA-BUNDLE]. Run in the repository's folder after
 # make build. There is no shell and no package in it; what it has is listed here.
 set -eu
+umask 022 # the worker's user must get through the folders
 root=$1
 bundle=${2:-/etc/ssl/certs/ca-certificates.crt}
 

@@ -2,7 +2,7 @@
 //
 //	h := health.New(logger)
 //	http.Handle("GET /healthz", h.Live())
-//	http.Handle("GET /readyz", h.Readiness())
+//	http.Handle("GET /readyz", h.Readiness(operate.Local))
 //	source := h.Provider(provider)  // what it answers is evidence
 //	h.Watch(provider)               // its process is looked at
 //	go h.Keep(ctx, source)          // the backend is checked again

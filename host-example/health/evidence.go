@@ -75,7 +75,7 @@ func (h *Health) checked(report credential.Report) {
 	h.mu.Unlock()
 	for _, check := range report.Checks {
 		if check.Status == credential.StatusFailed {
-			h.learn(Condition{Reason: check.Reason, Message: "check " + check.Name + ": " + check.Message, Remedy: lines(check.Remedy)})
+			h.learn(Condition{Reason: check.Reason, Message: "check " + check.Name + ": " + check.Message, Remedy: lines(check.Remedy), private: true})
 			return
 		}
 	}

@@ -23,6 +23,9 @@ type Condition struct {
 	Remedy []string `json:"remedy,omitempty"`
 	// Since is when it began to be so; nil if that isn't known.
 	Since *time.Time `json:"since,omitempty"`
+
+	// private says that message and remedy are the provider's words.
+	private bool
 }
 
 // phase is what a worker is at.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tom-worker/credential-provider/host-example/access"
 	"github.com/tom-worker/credential-provider/host-example/health"
+	"github.com/tom-worker/credential-provider/host-example/operate"
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
@@ -174,6 +175,7 @@ func TestConditions(t *testing.T) {
 func TestReadyz(t *testing.T) {
 	h, b := health.New(hclog.NewNullLogger()), &backend{ready: true, report: fails()}
 	p := h.Provider(b)
+	everybody := func(*http.Request) bool { return true }
 	ask := func(handler http.Handler, want int) string {
 		t.Helper()
 		recorder := httptest.NewRecorder()
@@ -190,7 +192,7 @@ func TestReadyz(t *testing.T) {
 		Ready      bool
 		Conditions []health.Condition
 	}
-	if err := json.Unmarshal([]byte(ask(h.Readiness(), http.StatusServiceUnavailable)), &answer); err != nil {
+	if err := json.Unmarshal([]byte(ask(h.Readiness(everybody), http.StatusServiceUnavailable)), &answer); err != nil {
 		t.Fatal(err)
 	}
 	last := answer.Conditions[2]
@@ -198,19 +200,24 @@ func TestReadyz(t *testing.T) {
 		strings.Join(last.Remedy, "|") != "look at the cable|then at the plug" || last.Since == nil {
 		t.Errorf("got %+v", answer)
 	}
+	// What the check says may name a host. From elsewhere one gets the reason.
+	body := ask(h.Readiness(operate.Local), http.StatusServiceUnavailable) // httptest's requests are from 192.0.2.1
+	if strings.Contains(body, "nobody answers") || strings.Contains(body, "look at") || !strings.Contains(body, "BACKEND_UNAVAILABLE") {
+		t.Error(body)
+	}
 	// The text of a read's error names the credential: that is nobody's business here.
 	b.err = credential.Errorf(credential.BackendUnavailable, "secret tom/credentials/lab: no route")
 	_, _ = p.Get(t.Context(), credential.Request{ID: "lab"})
-	if body := ask(h.Readiness(), http.StatusServiceUnavailable); strings.Contains(body, "lab") {
+	if body := ask(h.Readiness(everybody), http.StatusServiceUnavailable); strings.Contains(body, "lab") {
 		t.Error(body)
 	}
 	b.err = nil
 	_, _ = p.Get(t.Context(), credential.Request{ID: "lab"})
-	if body := ask(h.Readiness(), http.StatusOK); !strings.Contains(body, `"ready": true`) {
+	if body := ask(h.Readiness(everybody), http.StatusOK); !strings.Contains(body, `"ready": true`) {
 		t.Error(body)
 	}
 	h.Ending()
-	ask(h.Readiness(), http.StatusServiceUnavailable)
+	ask(h.Readiness(everybody), http.StatusServiceUnavailable)
 	if body := ask(h.Live(), http.StatusOK); body != "ok\n" {
 		t.Error(body)
 	}

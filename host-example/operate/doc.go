@@ -13,7 +13,7 @@
 // # Who may do what
 //
 // The address has neither TLS nor passwords. What it shows to everybody who reaches it (metrics, health) holds no secrets, no
-// credential ids and no hosts. Quarantines, which have ids, are for this machine alone: the peer must be a loopback address,
+// credential ids and no hosts; what a failed check says may name some, and is shown as quarantines are. Quarantines, which have ids, are for this machine alone: the peer must be a loopback address,
 // and so must the Host header, since a web page in a browser on this machine could otherwise have its own name resolved to
 // loopback and read the answer. Requests that browsers send for pages of other origins are refused as well.
 package operate

@@ -9,6 +9,9 @@ import (
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
+// Local says whether a request comes from this machine and from no web page that has its own name resolved to loopback.
+func Local(r *http.Request) bool { return loopback(r.RemoteAddr) && loopback(r.Host) }
+
 // local lets only those in who are on this machine, and no web pages.
 func local(handle http.HandlerFunc) http.Handler {
 	refuse := func(message string) http.HandlerFunc {
