@@ -30,7 +30,7 @@ func lease() store.Lease {
 			ID: "lab", Username: "admin", Password: credential.Some(credential.NewRedacted(canary)), VersionID: "v1", BackendRequestID: "r1",
 			Extra: map[string]credential.Redacted{"enable_password": credential.NewRedacted(canary)},
 		},
-		Outcome: store.Stale, Age: 1500 * time.Millisecond,
+		Outcome: store.Stale, Age: 1832 * time.Millisecond, // which Duration.Seconds makes 1.8319999999999999
 	}
 }
 
@@ -70,7 +70,7 @@ func TestLines(t *testing.T) {
 	l.Withheld(t.Context(), to, "lab", credential.Errorf(credential.Cancelled, "stopped asking"))
 	l.Withheld(t.Context(), Recipient{}, "lab", errors.New(canary))
 
-	want := `{"time":T,"event":"handed_out","job":"1","device":"10.0.0.1:22","attempt":2,"credential_id":"lab","credential_version":"v1","outcome":"stale","age":1.5,"backend_request_id":"r1"}
+	want := `{"time":T,"event":"handed_out","job":"1","device":"10.0.0.1:22","attempt":2,"credential_id":"lab","credential_version":"v1","outcome":"stale","age":1.832,"backend_request_id":"r1"}
 {"time":T,"event":"handed_out","command":"get","user":"ann","revealed":true,"credential_id":"lab","outcome":"fresh","age":0}
 {"time":T,"event":"withheld","reason":"ACCESS_DENIED","job":"2","device":"10.0.0.1:22","credential_id":"core"}
 {"time":T,"event":"withheld","reason":"INTERNAL","credential_id":"lab"}
@@ -90,7 +90,7 @@ func TestInTheLog(t *testing.T) {
 	}
 	l.Withheld(t.Context(), Recipient{Command: "get", User: "ann", Revealed: true}, "core", credential.CredentialNotFound)
 	for _, want := range []string{
-		"[INFO]  audit: credential handed out: credential_id=lab job=1 device=10.0.0.1:22 attempt=1 credential_version=v1 outcome=stale age=1.5 backend_request_id=r1\n",
+		"[INFO]  audit: credential handed out: credential_id=lab job=1 device=10.0.0.1:22 attempt=1 credential_version=v1 outcome=stale age=1.832 backend_request_id=r1\n",
 		"[INFO]  audit: credential withheld: credential_id=core reason=CREDENTIAL_NOT_FOUND command=get user=ann revealed=true\n",
 	} {
 		if !strings.Contains(log.String(), want) {

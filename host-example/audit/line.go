@@ -59,7 +59,7 @@ func newLine(ctx context.Context, event string, to Recipient, credentialID strin
 
 // take notes what is handed out.
 func (l *line) take(lease store.Lease) {
-	age := lease.Age.Round(time.Millisecond).Seconds()
+	age := float64(lease.Age.Round(time.Millisecond).Milliseconds()) / 1e3 // Seconds() would add a part, and its error
 	l.Version, l.Outcome, l.Age, l.RequestID = lease.VersionID, lease.Outcome.String(), &age, lease.BackendRequestID
 }
 

@@ -173,11 +173,11 @@ func (s *slowly) Read(p []byte) (int, error) {
 func TestResult(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		in := strings.NewReader("\n" + line("1", "a", "1s"))
+		in := strings.NewReader("\n" + line("1", "a", "1.832s")) // which Duration.Seconds makes 1.8319999999999999
 		if err := (job.Queue{Worker: &worker{}}).Run(t.Context(), t.Context(), in, &out); err != nil {
 			t.Fatal(err)
 		}
-		const want = `{"id":"1","line":2,"status":"ok","outputs":[{"command":"1s","output":"done"}],"credential_version":"v1","attempts":1,"error":null,"duration":1}` + "\n"
+		const want = `{"id":"1","line":2,"status":"ok","outputs":[{"command":"1.832s","output":"done"}],"credential_version":"v1","attempts":1,"error":null,"duration":1.832}` + "\n"
 		if out.String() != want {
 			t.Errorf("got  %s\nwant %s", out.String(), want)
 		}

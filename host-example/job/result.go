@@ -59,7 +59,7 @@ func newResult(id string, line int, status Status, outcome Outcome, err error, t
 	r := Result{
 		ID: id, Line: line, Status: status,
 		Outputs: outcome.Outputs, CredentialVersion: outcome.CredentialVersion, Attempts: outcome.Attempts,
-		Duration: took.Round(time.Microsecond).Seconds(),
+		Duration: float64(took.Round(time.Microsecond).Microseconds()) / 1e6, // Seconds() would add a part, and its error
 	}
 	if r.Outputs == nil {
 		r.Outputs = []Output{}
