@@ -145,6 +145,12 @@ func timeout(value jsontext.Value) (time.Duration, error) {
 	return d, nil
 }
 
+// forms are what the members of a document must be, where the decoder checks it.
+var forms = map[string]string{
+	"id": "a text", "host": "a text", "credential_id": "a text",
+	"port": "a whole number", "commands": "a list of texts", "shell": "true or false",
+}
+
 // problem says what is wrong with a line, without what the decoder would quote of it.
 func problem(err error) string {
 	var semantic *json.SemanticError
@@ -152,9 +158,10 @@ func problem(err error) string {
 		member := strings.TrimPrefix(string(semantic.JSONPointer), "/")
 		switch {
 		case errors.Is(err, json.ErrUnknownName):
-			return "there is no member " + strconv.Quote(clip(member))
+			return "there is no member " + strconv.Quote(clip(member)) + "; a job has id, host, port, credential_id, commands, timeout and shell"
 		case member != "":
-			return clip(member) + " has the wrong type"
+			name, _, _ := strings.Cut(member, "/") // of a list, not its item
+			return name + " must be " + forms[name]
 		}
 		return "it must be a JSON object"
 	}
