@@ -13,10 +13,10 @@ import (
 // openAudit opens the audit log that the settings name, else the worker's log for its lines. It is closed with the worker.
 func (w *worker) openAudit(stderr io.Writer, log hclog.Logger) error {
 	path, err := atHome(w.config.AuditLog)
-	if err == nil {
-		w.audit, err = audit.Open(path, stderr, log)
-	}
 	if err != nil {
+		return w.homeless("audit_log", err)
+	}
+	if w.audit, err = audit.Open(path, stderr, log); err != nil {
 		return w.refuse("audit_log", fmt.Errorf("%s can't be written to: %w", path, err))
 	}
 	return nil

@@ -31,6 +31,7 @@ type cli struct {
 	unsafeAttach                    string // of the commands that use a provider; nothing but this flag sets it
 	output                          format
 	running                         bool // the command line was understood
+	logsJSON                        bool // the settings have been read, and say so
 	traces                          *trace.Traces
 }
 

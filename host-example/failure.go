@@ -23,6 +23,9 @@ const (
 	statusUsage  = 2 // usage or configuration: nothing will change until a person changes something here
 )
 
+// streamFailed is a worker that can't read its jobs or write their results any more.
+const streamFailed credential.Reason = "STREAM_FAILED"
+
 // statusOf is the exit status for a reason. A provider that can't be started or speaks another version (1) may be put right
 // by an installation or a restart; one that isn't there or is refused (2) was configured so.
 func statusOf(reason credential.Reason) int {
@@ -140,6 +143,9 @@ func failureOf(e *credential.Error) *failure {
 func codeOf(reason credential.Reason) codes.Code {
 	if code, ok := operate.Code(reason); ok {
 		return code
+	}
+	if reason == streamFailed {
+		return codes.Unavailable
 	}
 	return job.Code(reason)
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
 	"github.com/tom-worker/credential-provider/host-example/config"
@@ -49,7 +50,13 @@ are wrong, or if the provider's checks find something that only a person can put
 		Args:    cobra.NoArgs,
 	}
 	c.attachFlag(command)
-	command.RunE = c.action(func(ctx context.Context, _ []string) error { return c.run(ctx) })
+	command.RunE = c.action(func(ctx context.Context, _ []string) error {
+		err := c.run(ctx)
+		if ctx.Err() != nil && credential.ReasonOf(err) == credential.Cancelled {
+			err = credential.Errorf(credential.Cancelled, "the worker was told to end while it was starting, and has read no jobs")
+		}
+		return c.logged(err)
+	})
 	return command
 }
 
@@ -99,7 +106,24 @@ func (c *cli) run(ctx context.Context) error {
 		Logger:      w.log,
 		Watch:       c.traces.Watch(),
 	}
-	return queue.Run(ctx, abort, c.stdin, c.stdout)
+	if err := queue.Run(ctx, abort, c.stdin, c.stdout); err != nil {
+		return credential.Errorf(streamFailed, "%w", err).
+			WithHelp("a job without a result may have run all the same: look at its device before it is given again")
+	}
+	return nil
+}
+
+// logged puts the error that ends the worker into its log where that is JSON: whatever collects the log takes each line of
+// stderr for an object. The line is written whatever the log's level is, as the text would be.
+func (c *cli) logged(err error) error {
+	if err == nil || !c.logsJSON {
+		return err
+	}
+	e, _ := classify(err)
+	f := failureOf(e)
+	log := hclog.New(&hclog.LoggerOptions{Name: program, Level: hclog.Error, Output: c.stderr, JSONFormat: true})
+	log.Error("the worker ends: "+f.Message, "code", f.Code, "reason", string(f.Reason), "metadata", f.Metadata, "help", f.Help)
+	return reported{err}
 }
 
 // unready is a worker that can't do its work until a person has changed something.
@@ -142,7 +166,7 @@ func (w *worker) crew() (*crew, error) {
 	}
 	path, err := atHome(w.config.SSHKnownHosts)
 	if err != nil {
-		return nil, w.refuse("ssh_known_hosts", err)
+		return nil, w.homeless("ssh_known_hosts", err)
 	}
 	hostKeys, err := device.OpenHostKeys(path, w.config.SSHHostKeys == config.HostKeysAcceptNew)
 	if err != nil {
@@ -166,6 +190,14 @@ func (w *worker) refuse(key string, err error) error {
 		problem.Remedy = "make its folder, and let the worker's user write to the file"
 	}
 	return &config.Error{Problems: []config.Problem{problem}}
+}
+
+// homeless is the error of a setting whose path begins in the user's home, where nothing says which folder that is.
+func (w *worker) homeless(key string, err error) error {
+	return &config.Error{Problems: []config.Problem{{
+		Place: w.config.Place(key), Key: key, Text: "its ~ stands for no folder: " + err.Error(),
+		Remedy: "set " + key + " to the file's whole path, or HOME in the worker's environment",
+	}}}
 }
 
 // atHome puts the user's home in the place of ~.

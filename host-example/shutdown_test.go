@@ -199,7 +199,7 @@ func TestResultsThatNobodyReads(t *testing.T) {
 	}
 	release()
 	w.wantStatus(statusFailed)
-	if log := w.log.String(); !strings.Contains(log, "write a result") {
+	if log := w.log.String(); !strings.Contains(log, "write a result") || !strings.Contains(log, "reason: STREAM_FAILED\n") {
 		t.Errorf("the worker says: %s", log)
 	}
 	if commands := w.site.devices[0][0].Commands(); len(commands) != 1 {

@@ -145,6 +145,7 @@ func (c *cli) load(file string) *worker {
 		Output:     c.stderr,
 		JSONFormat: cfg.LogFormat == "json",
 	})
+	c.logsJSON = cfg.LogFormat == "json"
 	c.traces.LogTo(w.log)
 	w.traces = c.traces
 	return w
