@@ -37,13 +37,14 @@ SETTINGS is a YAML file with the provider's settings, without a prefix. FIXTURES
 holds; its values should be made up for the purpose, since they are looked for in every log line and error:
 
   credentials:
-    lab_creds: {username: admin, password: canary-4711}
+    lab_creds: {username: admin, password: canary-4711, extra: {port: "22"}}    # without extra it isn't looked at
+    git: {username: git, extra: {private_key: canary-4714}}                     # without password it must be absent
   missing: [nobody]
   # and, if there are any, for more checks:
   malformed: {broken: [canary-4712]}          # exists but is no credential; the secrets in it
   invalid_ids: [...]                          # ids that the backend can't have
   slow: [...]                                 # ids that take the backend longer than ten seconds
-  versions: [{credential_id: lab_creds, version_label: OLD, username: admin, password: canary-4713}]
+  versions: [{credential_id: lab_creds, version_label: OLD, username: admin, password: canary-4713}]   # or version_id
   backend_gone: {settings: {url: "http://127.0.0.1:9"}, environment: {NAME: value}}
   environment: {NAME: value}                  # for the provider, in every launch
 

@@ -48,7 +48,8 @@ const (
 type Result struct {
 	Info
 	Verdict Verdict `json:"verdict"`
-	// Detail says what was found, or why nothing was; empty for a check that passed. It quotes nothing of the provider's.
+	// Detail says what was found, or why nothing was; empty for a check that passed. It quotes nothing of the provider's
+	// but standard error of a process that didn't get as far as the handshake line.
 	Detail string `json:"detail,omitempty"`
 	// Duration is how long the check took.
 	Duration time.Duration `json:"-"`

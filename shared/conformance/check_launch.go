@@ -87,7 +87,7 @@ func checkHandshakeLine(ctx context.Context, e *exam) error {
 		return err
 	}
 	defer p.release()
-	line, err := p.handshake(ctx)
+	line, err := e.handshake(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func checkVersions(ctx context.Context, e *exam) error {
 		return err
 	}
 	defer p.release()
-	line, err := p.handshake(ctx)
+	line, err := e.handshake(ctx, p)
 	if err == nil {
 		_, err = parseHandshake(line)
 	}

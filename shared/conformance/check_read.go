@@ -23,7 +23,7 @@ var readChecks = []check{
 		"Errors: CREDENTIAL_NOT_FOUND, NOT_FOUND: the backend has no credential of this id"},
 		run: checkMissing},
 	{Info: Info{"CP-GET-004", Must, "an id that no credential could have is CREDENTIAL_ID_INVALID",
-		"GetCredentialRequest.credential_id: not empty, at most 512 characters; else CREDENTIAL_ID_INVALID, without asking the backend"},
+		"GetCredentialRequest.credential_id: 1 to 512 bytes of UTF-8 without control characters; else CREDENTIAL_ID_INVALID, without asking the backend"},
 		run: checkInvalidIDs},
 	{Info: Info{"CP-GET-005", Must, "strange ids neither find a credential nor show a defect",
 		"GetCredentialRequest.credential_id: what else is allowed is the backend's affair: invalid, or not found"},

@@ -131,6 +131,18 @@ func (v *evidence) find(text []byte) string {
 	return ""
 }
 
+// harmless is a text for a report: bounded, and without those that hold a secret.
+func (v *evidence) harmless(text string) string {
+	const longest = 400
+	if v.find([]byte(text)) != "" {
+		return "(left out: it holds a secret)"
+	}
+	if len(text) > longest {
+		text = text[:longest] + "..."
+	}
+	return strings.ToValidUTF8(text, "\uFFFD")
+}
+
 // add keeps a process, for what it writes and which arguments it has.
 func (v *evidence) add(check string, p *process) {
 	v.mu.Lock()

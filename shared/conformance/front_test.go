@@ -155,7 +155,8 @@ func TestReports(t *testing.T) {
 	}
 	want := `CP-A-001  MUST    passed   passes
 CP-A-002  MUST    failed   fails
-    it is wrong
+    it is
+    wrong
     because of <this>
 CP-A-003  SHOULD  failed   should
     it isn't

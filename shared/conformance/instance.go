@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -34,6 +36,11 @@ type instance struct {
 
 // connect launches a process and connects to it. Each step that fails is what another check is about.
 func (e *exam) connect(ctx context.Context, options launchOptions) (_ *instance, err error) {
+	for _, id := range []string{"CP-HANDSHAKE-003", "CP-TLS-001"} {
+		if e.verdicts[id] == Failed {
+			return nil, within(id, errFirst) // a start that takes 10 s to fail would do so again
+		}
+	}
 	p, err := e.launch(options)
 	if err != nil {
 		return nil, within("CP-HANDSHAKE-003", err)
@@ -44,7 +51,7 @@ func (e *exam) connect(ctx context.Context, options launchOptions) (_ *instance,
 			i.end()
 		}
 	}()
-	line, err := p.handshake(ctx)
+	line, err := e.handshake(ctx, p)
 	if err != nil {
 		return nil, within("CP-HANDSHAKE-003", err)
 	}
@@ -62,7 +69,13 @@ func (e *exam) connect(ctx context.Context, options launchOptions) (_ *instance,
 	defer cancel()
 	_, err = i.health.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: healthService})
 	if !answered(err) {
-		return nil, within("CP-TLS-001", fmt.Errorf("no connection with mutual TLS: %s", outcome(err)))
+		// The message is there to be read: it says which property of which certificate this side's TLS or the other's
+		// doesn't like, and before Configure nobody knows a secret.
+		message := e.evidence.harmless(status.Convert(err).Message())
+		if strings.Contains(message, "server preface") { // a server of TLS 1.3 refuses a client after the client has seen it succeed
+			message += "; it hangs up after the TLS handshake: does it take the certificate in " + wire.EnvClientCert + "?"
+		}
+		return nil, within("CP-TLS-001", fmt.Errorf("no connection with mutual TLS: %s", message))
 	}
 	return i, nil
 }
@@ -103,7 +116,14 @@ func (i *instance) dial(e *exam, transport credentials.TransportCredentials) (*g
 }
 
 // ended says whether the process has ended.
-func (i *instance) ended() bool { return i.wait(0) }
+func (i *instance) ended() bool {
+	select {
+	case <-i.exited:
+		return true
+	default:
+		return false
+	}
+}
 
 // shutdown asks the process to end.
 func (i *instance) shutdown(ctx context.Context) error {
@@ -186,9 +206,26 @@ func (e *exam) configureWell(ctx context.Context, i *instance, replaced map[stri
 	}
 	maps.Copy(settings, replaced)
 	if err := i.configure(ctx, settings); err != nil {
-		return within("CP-CONFIGURE-001", fmt.Errorf("Configure with the settings that were given: %s", outcome(err)))
+		return within("CP-CONFIGURE-001", fmt.Errorf("Configure with the settings that were given: %s%s", outcome(err), e.refused(ctx, i, err)))
 	}
 	return nil
+}
+
+// refused names the settings that a refusal names, of those that were given or that the schema has.
+func (e *exam) refused(ctx context.Context, i *instance, err error) string {
+	properties, schemaErr := e.schema(ctx, i)
+	if schemaErr != nil {
+		return ""
+	}
+	names := slices.DeleteFunc(violated(err), func(name string) bool {
+		_, given := e.options.Settings[name]
+		_, known := properties.Property(name)
+		return !given && !known
+	})
+	if len(names) == 0 {
+		return ""
+	}
+	return ", for " + strings.Join(names, ", ")
 }
 
 // settings are those of the options, as a host would send them.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -130,7 +131,9 @@ func (e *exam) launch(options launchOptions) (_ *process, err error) {
 	p.lifeline = lifeline
 	theirs = []*os.File{stdin, stdoutW, stderrW}
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = stdin, stdoutW, stderrW
-	if err := p.cmd.Start(); err != nil {
+	if err := p.cmd.Start(); errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.New("the system doesn't execute it: the program that its first line names after #! doesn't exist, or its dynamic loader doesn't")
+	} else if err != nil {
 		return nil, fmt.Errorf("the system doesn't execute it: %w", err)
 	}
 	p.copies.Go(func() { p.readStdout(stdout) })
@@ -184,6 +187,27 @@ func (p *process) readStdout(from io.Reader) {
 	_, _ = io.Copy(&p.stdout, reader)
 }
 
+// lastLines is how many lines of standard error are told of a process that didn't start.
+const lastLines = 20
+
+// handshake waits for the handshake line. Where there is none the error has the last lines of standard error: they were
+// written before the process knew any setting.
+func (e *exam) handshake(ctx context.Context, p *process) (string, error) {
+	line, err := p.handshake(ctx)
+	if err == nil || ctx.Err() != nil {
+		return line, err
+	}
+	p.release() // after it nothing more is written
+	said := lines(p.stderr.bytes())
+	if len(said) == 0 {
+		return "", fmt.Errorf("%w, and nothing on standard error", err)
+	}
+	for _, text := range said[max(0, len(said)-lastLines):] {
+		err = fmt.Errorf("%w\n  %s", err, e.evidence.harmless(string(text)))
+	}
+	return "", err
+}
+
 // handshake waits for the handshake line.
 func (p *process) handshake(ctx context.Context) (string, error) {
 	timer := time.NewTimer(startTime)
@@ -191,7 +215,10 @@ func (p *process) handshake(ctx context.Context) (string, error) {
 	select {
 	case line, ok := <-p.line:
 		if !ok {
-			return "", errors.New("it printed no handshake line")
+			if p.wait(pipeGrace) {
+				return "", fmt.Errorf("it ended (%s) without a handshake line", p.cmd.ProcessState)
+			}
+			return "", errors.New("it closed standard output without a handshake line")
 		}
 		return line, nil
 	case <-p.exited:

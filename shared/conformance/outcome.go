@@ -41,7 +41,7 @@ func outcome(err error) string {
 	found := info(err)
 	switch {
 	case found == nil:
-		return fmt.Sprintf("status %s without an ErrorInfo of domain %s", name, wire.Domain)
+		return fmt.Sprintf("status %s %s", name, missing(st))
 	case !credential.Reason(found.GetReason()).FromProvider():
 		return fmt.Sprintf("status %s with a reason that isn't a provider's", name)
 	case credential.Reason(found.GetReason()).Code() != st.Code():
@@ -49,6 +49,20 @@ func outcome(err error) string {
 	default:
 		return found.GetReason()
 	}
+}
+
+// missing says why a status has not the contract's ErrorInfo.
+func missing(st *status.Status) string {
+	details := st.Proto().GetDetails()
+	if len(details) == 0 {
+		return "without details (gRPC itself has made it, or the trailer grpc-status-details-bin is absent or no google.rpc.Status with the same code)"
+	}
+	for _, detail := range details {
+		if detail.MessageIs(&errdetails.ErrorInfo{}) {
+			return fmt.Sprintf("with an ErrorInfo that can't be read or whose domain isn't %s", wire.Domain)
+		}
+	}
+	return "with details, of which none has the type type.googleapis.com/google.rpc.ErrorInfo"
 }
 
 // wellFormed says whether an error has the contract's form, and returns its reason.

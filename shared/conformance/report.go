@@ -69,7 +69,9 @@ func (r *Report) WriteText(w io.Writer) error {
 		}
 		result := r.Results[n]
 		if result.Detail != "" {
-			_, _ = fmt.Fprintf(w, "    %s\n", oneLine(result.Detail))
+			for line := range strings.SplitSeq(result.Detail, "\n") {
+				_, _ = fmt.Fprintf(w, "    %s\n", oneLine(line))
+			}
 		}
 		if result.Verdict == Failed {
 			_, _ = fmt.Fprintf(w, "    %s\n", result.Reason)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,8 +99,10 @@ func (e *exam) make(ctx context.Context, c check) Result {
 	e.launched = nil
 	var skipped *skip
 	var hindered *blocked
-	if died := e.replaceShared(err != nil && !errors.As(err, &skipped)); died && err == nil {
-		err = errors.New("the process ended in the middle of it")
+	if end := e.replaceShared(err != nil && !errors.As(err, &skipped)); end != "" && err == nil {
+		err = fmt.Errorf("the process ended in the middle of it (%s)", end)
+	} else if end != "" {
+		err = fmt.Errorf("%w; its process has ended (%s)", err, end)
 	}
 	result := Result{Info: c.Info, Verdict: Passed, Duration: time.Since(begin)}
 	switch {
@@ -107,7 +110,7 @@ func (e *exam) make(ctx context.Context, c check) Result {
 	case errors.As(err, &skipped):
 		result.Verdict, result.Detail = Skipped, skipped.why
 	case errors.As(err, &hindered) && hindered.by != c.ID && e.verdicts[hindered.by] != Passed:
-		result.Verdict, result.Detail = Blocked, fmt.Sprintf("%s: %v", hindered.by, hindered.why)
+		result.Verdict, result.Detail = Blocked, hindered.by+": "+firstLine(hindered.why)
 	default:
 		result.Verdict, result.Detail = Failed, err.Error()
 	}
@@ -115,10 +118,19 @@ func (e *exam) make(ctx context.Context, c check) Result {
 	return result
 }
 
+// errFirst is why a check is blocked by one that has failed before.
+var errFirst = errors.New("it must be met first")
+
+// firstLine is what is repeated of an error that another check has in full.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
 // try makes the check unless something speaks against it.
 func (e *exam) try(ctx context.Context, c check) error {
 	if verdict := e.verdicts[c.after]; verdict == Failed || verdict == Blocked {
-		return &blocked{by: c.after, why: errors.New("it must be met first")}
+		return &blocked{by: c.after, why: errFirst}
 	}
 	if c.needs != "" {
 		able, err := e.can(ctx, c.needs)
@@ -132,22 +144,28 @@ func (e *exam) try(ctx context.Context, c check) error {
 	return c.run(ctx, e)
 }
 
+// deathTime is how long after a failure a process is watched for its end.
+const deathTime = 100 * time.Millisecond
+
 // replaceShared gives up the shared processes that have ended, and all of them after a failure: a check shall not suffer
-// from what another one has found. It says whether one had ended by itself.
-func (e *exam) replaceShared(failed bool) (died bool) {
+// from what another one has found. It says how one had ended by itself; empty if none had.
+func (e *exam) replaceShared(failed bool) (end string) {
 	for _, shared := range []**instance{&e.bare, &e.ready, &e.gone} {
 		i := *shared
 		if i == nil {
 			continue
 		}
-		ended := i.ended()
+		// A call fails a moment before the process that died in it is gone.
+		ended := i.ended() || failed && i.wait(deathTime)
+		if ended {
+			end = i.cmd.ProcessState.String()
+		}
 		if ended || failed {
 			i.end()
 			*shared = nil
 		}
-		died = died || ended
 	}
-	return died
+	return end
 }
 
 func (e *exam) close() { e.replaceShared(true) }

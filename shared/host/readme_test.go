@@ -281,6 +281,11 @@ func TestNumbersInTheReadme(t *testing.T) {
 			"may finish, for up to " + seconds(drainTimeout), "| " + seconds(shutdownTimeout) + " to answer",
 			"after " + seconds(firstBackoff) + " and longer", "every " + seconds(retryBroken), "After five starts",
 		},
+		"## Writing a host": {
+			fmt.Sprintf("a socket's name of %d bytes", len(socketName)), fmt.Sprintf("messages may have %d MiB", wire.MaxMessageSize>>20),
+			"bounded: " + seconds(DefaultStartTimeout) + ", and " + seconds(DefaultStartTimeout) + " for `Configure`",
+			"every second with a deadline of one", "up to " + seconds(drainTimeout) + " for those under way, `Shutdown` with " + seconds(shutdownTimeout),
+		},
 	} {
 		for _, phrase := range phrases {
 			d.Section(section).Says(phrase)
