@@ -48,8 +48,11 @@ fuzz: ## run every fuzz test for FUZZTIME
 
 COUNT ?= 1
 BENCH ?= .
+BENCHTIME ?= 3s
+BENCHMARK := $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -count $(COUNT) -timeout 60m
 bench: ## the benchmarks (or those that match BENCH), COUNT times, as ratios to their peers and budgets
-	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 3s -count $(COUNT) -timeout 60m ./shared/store/benchmark
+	@cd shared/store/benchmark/cached && $(BENCHMARK) .
+	@$(BENCHMARK) ./shared/store/benchmark
 
 simulate: ## a fleet with and without the store; draws shared/store/fleet.svg
 	@mkdir -p dist

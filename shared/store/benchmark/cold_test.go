@@ -8,6 +8,7 @@ import (
 	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest"
 	"github.com/tom-worker/credential-provider/shared/credential"
 	"github.com/tom-worker/credential-provider/shared/store"
+	"github.com/tom-worker/credential-provider/shared/store/benchmark/internal/turns"
 )
 
 // latency is how long the backend takes where it is said to take long.
@@ -45,14 +46,14 @@ func BenchmarkWarm(b *testing.B) {
 				calls = max(calls, server.Count("GetSecretValue", "BatchGetSecretValue"))
 				return took
 			}
-			single := timed(func() {
+			single := turns.Timed(func() {
 				for _, id := range ids[:len(ids)/share] {
 					_, err := p.Get(b.Context(), credential.Request{ID: id})
 					must(b, err)
 				}
 			})
-			times := alternate(b, warm, single)
-			ratio(b, times[1]*share, times[0], way.budget)
+			times := turns.Take(b, warm, single)
+			turns.Ratio(b, times[1]*share, times[0], way.budget)
 			b.ReportMetric(float64(calls), "backend-calls")
 		})
 	}

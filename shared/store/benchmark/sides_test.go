@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,38 +20,6 @@ import (
 	"github.com/tom-worker/credential-provider/shared/host"
 )
 
-// side is one of the things that are compared. It returns how long it took, so that what it has to tidy up isn't counted.
-type side func() time.Duration
-
-// alternate runs the sides in turns for as long as the benchmark lasts, and returns the median time of each. Who begins
-// changes, so that nobody always finds the machine as the same neighbour has left it.
-func alternate(b *testing.B, sides ...side) []time.Duration {
-	b.Helper()
-	times := make([][]time.Duration, len(sides))
-	for turn := 0; b.Loop(); turn++ {
-		for i := range sides {
-			which := (turn + i) % len(sides)
-			times[which] = append(times[which], sides[which]())
-		}
-	}
-	b.ReportMetric(0, "ns/op") // it would be the time of all sides together
-	medians := make([]time.Duration, len(sides))
-	for i, all := range times {
-		slices.Sort(all)
-		medians[i] = all[len(all)/2]
-	}
-	return medians
-}
-
-// timed is a side that leaves nothing to tidy up.
-func timed(do func()) side {
-	return func() time.Duration {
-		begin := time.Now()
-		do()
-		return time.Since(begin)
-	}
-}
-
 // repeated does something so many times in a row.
 func repeated(times int, do func()) func() {
 	return func() {
@@ -60,13 +27,6 @@ func repeated(times int, do func()) func() {
 			do()
 		}
 	}
-}
-
-// ratio reports ours to theirs, and the budget.
-func ratio(b *testing.B, ours, theirs time.Duration, budget float64) {
-	b.Helper()
-	b.ReportMetric(float64(ours)/float64(theirs), "ratio")
-	b.ReportMetric(budget, "budget")
 }
 
 // must ends the benchmark on an error.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tom-worker/credential-provider/shared/store"
+	"github.com/tom-worker/credential-provider/shared/store/benchmark/internal/turns"
 )
 
 // BenchmarkUncachedGet is the way from the host to the backend: store, host, provider process and its SDK call; against
@@ -45,8 +46,8 @@ func BenchmarkUncachedGet(b *testing.B) {
 		calls int
 	}{{"ten-in-a-row", 10}, {"one-at-a-time", 1}} {
 		b.Run(turn.name, func(b *testing.B) {
-			times := alternate(b, timed(repeated(turn.calls, get)), timed(repeated(turn.calls, peer)), timed(repeated(turn.calls, inside)))
-			ratio(b, times[0], times[1], 1.1)
+			times := turns.Take(b, turns.Timed(repeated(turn.calls, get)), turns.Timed(repeated(turn.calls, peer)), turns.Timed(repeated(turn.calls, inside)))
+			turns.Ratio(b, times[0], times[1], 1.1)
 			b.ReportMetric(float64(times[0])/float64(times[2]), "in-plugin-ratio")
 		})
 	}
@@ -67,7 +68,7 @@ func BenchmarkStart(b *testing.B) {
 		must(b, p.Close())
 		return took
 	}
-	peer := func(first func(method func(string))) side {
+	peer := func(first func(method func(string))) turns.Side {
 		return func() time.Duration {
 			begin := time.Now()
 			process, conn := launchEmpty(b)
@@ -81,8 +82,8 @@ func BenchmarkStart(b *testing.B) {
 	inside := peer(func(method func(string)) { method("Read") })
 	ours() // builds, and has the files read from disk once
 	here()
-	times := alternate(b, ours, here, inside)
-	ratio(b, times[0], times[1], 0.8)
+	times := turns.Take(b, ours, here, inside)
+	turns.Ratio(b, times[0], times[1], 0.8)
 	b.ReportMetric(float64(times[0])/float64(times[2]), "in-plugin-ratio")
 	b.ReportMetric(times[0].Seconds()*1000, "ms")
 }
