@@ -330,7 +330,7 @@ func TestAttachIsRefused(t *testing.T) {
 
 	// A provider that a host launched has a socket too, and admits nobody else.
 	launched := start(t, memoryOptions(t))
-	sockets, err := filepath.Glob(filepath.Join(launched.currentProcess().folder, "plugin[0-9]*"))
+	sockets, err := filepath.Glob(filepath.Join(launched.currentProcess().folder.path, "plugin[0-9]*"))
 	if err != nil || len(sockets) != 1 {
 		t.Fatalf("sockets %q, %v", sockets, err)
 	}

@@ -200,7 +200,7 @@ type measured struct {
 
 func measure(t *testing.T, p *Provider) measured {
 	t.Helper()
-	folders, err := filepath.Glob(filepath.Join(filepath.Dir(p.currentProcess().folder), "tom-*"))
+	folders, err := filepath.Glob(filepath.Join(filepath.Dir(p.currentProcess().folder.path), "tom-*"))
 	if err != nil {
 		t.Fatal(err)
 	}

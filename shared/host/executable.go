@@ -21,8 +21,8 @@ type executable struct {
 	path string
 	// origin is the path as it was found, for people.
 	origin string
-	// folder holds the copy; empty without one.
-	folder string
+	// folder holds the copy; nil without one.
+	folder *folder
 }
 
 // prepare checks the file at path and, if there is a digest, pins it: what is executed is a copy that was hashed while
@@ -53,12 +53,12 @@ func prepare(path, digest string) (*executable, error) {
 func (exe *executable) pin(want []byte) error {
 	var noexec []string
 	for _, dir := range runtimeDirs() {
-		folder, err := os.MkdirTemp(dir, "tom-")
+		made, err := makeFolder(dir)
 		if err != nil {
 			continue
 		}
-		exe.folder = folder
-		copied := filepath.Join(folder, filepath.Base(exe.path))
+		exe.folder = made
+		copied := filepath.Join(made.path, filepath.Base(exe.path))
 		got, err := copyHashed(exe.path, copied)
 		if err != nil {
 			return credential.Errorf(credential.ProviderRefused, "copy provider %s for its checksum: %w", exe.origin, err)
@@ -99,10 +99,8 @@ func copyHashed(from, to string) (digest []byte, err error) {
 
 // discard removes the copy.
 func (exe *executable) discard() {
-	if exe.folder != "" {
-		_ = os.RemoveAll(exe.folder)
-		exe.folder = ""
-	}
+	exe.folder.remove()
+	exe.folder = nil
 }
 
 // checkExecutable resolves symbolic links and refuses a file that somebody else could have put there or could change.

@@ -154,8 +154,12 @@ func TestSocketFolder(t *testing.T) {
 	short := t.TempDir()
 	t.Setenv("TMPDIR", short)
 	dir, err := socketDir()
-	if err != nil || filepath.Dir(dir) != short {
-		t.Errorf("folder %s, error %v", dir, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.remove()
+	if filepath.Dir(dir.path) != short {
+		t.Errorf("folder %s, another one than %s", dir.path, short)
 	}
 	if left, _ := os.ReadDir(long); len(left) != 0 {
 		t.Errorf("%d folders are left behind", len(left))

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"sync"
 	"sync/atomic"
@@ -48,7 +47,7 @@ type process struct {
 	life   context.Context
 	giveUp context.CancelCauseFunc
 
-	folder string         // holds the socket
+	folder *folder        // holds the socket
 	calls  sync.WaitGroup // those under way; none is added once another process is current
 	missed atomic.Int32   // consecutive health checks without an answer
 	born   time.Time
@@ -84,7 +83,7 @@ func launch(caller context.Context, options Options, exe *executable, redact *re
 	environ := environment(options)
 	environ = append(environ, wire.EnvLogLevel+"="+log.GetLevel().String())
 	p.child = newChild(options.Name, exe.path, environ, redact.redact)
-	p.child.stdout.expect(p.folder)
+	p.child.stdout.expect(p.folder.path)
 	p.client = plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  wire.Handshake,
 		Plugins:          plugin.PluginSet{wire.PluginName: &wire.Plugin{}},
@@ -92,13 +91,13 @@ func launch(caller context.Context, options Options, exe *executable, redact *re
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, _ string) (runner.Runner, error) {
 			// cmd.Env has what go-plugin tells its plugins. The later of two values counts.
 			p.child.cmd.Env = append(p.child.cmd.Env, cmd.Env...)
-			p.child.cmd.Env = append(p.child.cmd.Env, wire.EnvSocketDir+"="+p.folder, wire.EnvClientCert+"="+wire.CertificatePEM(cert))
+			p.child.cmd.Env = append(p.child.cmd.Env, wire.EnvSocketDir+"="+p.folder.path, wire.EnvClientCert+"="+wire.CertificatePEM(cert))
 			return p.child, nil
 		},
 		SkipHostEnv:         true,
 		TLSConfig:           wire.ClientTLS(cert),
 		StartTimeout:        options.StartTimeout,
-		UnixSocketConfig:    &plugin.UnixSocketConfig{TempDir: p.folder},
+		UnixSocketConfig:    &plugin.UnixSocketConfig{TempDir: p.folder.path},
 		Logger:              quiet(log, options.Name),
 		PluginLogBufferSize: maxOut + 1024,
 		// go-plugin reads its stream of what is printed in any case: a provider that isn't read from would block.
@@ -214,9 +213,7 @@ func (p *process) stop() {
 		case <-time.After(killTimeout):
 		}
 	}
-	if p.folder != "" {
-		_ = os.RemoveAll(p.folder)
-	}
+	p.folder.remove()
 }
 
 // kill ends the process at once, when it is known not to answer.

@@ -61,6 +61,7 @@ type Provider struct {
 func Start(ctx context.Context, options Options) (*Provider, error) {
 	options = options.withDefaults()
 	p := &Provider{options: options, settings: options.Settings, closed: make(chan struct{}), changed: make(chan struct{})}
+	removeLeftovers()
 	exe, err := locate(options)
 	if err != nil {
 		return nil, err

@@ -102,7 +102,7 @@ func TestPinnedProviderRestartsFromItsCopy(t *testing.T) {
 	if after := password(t, p, "pid"); after == before {
 		t.Error("the killed process answered")
 	}
-	copied := p.exe.folder
+	copied := p.exe.folder.path
 	_ = p.Close()
 	if _, err := os.Stat(copied); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the copy is left behind: %v", err)

@@ -29,20 +29,20 @@ func runtimeDirs() []string {
 
 // socketDir makes a private folder for one launch's socket. The length is checked here, because a socket that can't be
 // bound shows up late and as something else.
-func socketDir() (string, error) {
+func socketDir() (*folder, error) {
 	var tried []string
 	for _, dir := range runtimeDirs() {
-		folder, err := os.MkdirTemp(dir, "tom-")
+		made, err := makeFolder(dir)
 		if err != nil {
 			tried = append(tried, dir+" (not writable)")
 			continue
 		}
-		if len(filepath.Join(folder, socketName)) <= maxSocketPath {
-			return folder, nil
+		if len(filepath.Join(made.path, socketName)) <= maxSocketPath {
+			return made, nil
 		}
-		_ = os.Remove(folder)
+		made.remove()
 		tried = append(tried, dir+" (too long for a socket's address)")
 	}
-	return "", credential.Errorf(credential.ProviderStartFailed, "there is no folder for the provider's socket: %s", strings.Join(tried, ", ")).
+	return nil, credential.Errorf(credential.ProviderStartFailed, "there is no folder for the provider's socket: %s", strings.Join(tried, ", ")).
 		WithHelp("set TMPDIR to a writable folder with a short name, such as /tmp")
 }
