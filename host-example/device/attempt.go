@@ -26,8 +26,8 @@ type attempt struct {
 	prompt    string   // what the device asked that can't be answered
 	keyTried  bool
 	spent     bool // the password
-	presented bool // the device has seen something that it can refuse
-	partial   bool // it has accepted a part
+	presented bool // the device has seen something that it can refuse, and hasn't accepted it
+	accepted  int  // how many parts of a login it has accepted, and asked for more
 }
 
 // newAttempt prepares what a credential has.
@@ -74,7 +74,9 @@ func (a *attempt) has() []string {
 // next chooses how to go on, out of what the device offers. nil ends the login.
 func (a *attempt) next(device *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 	a.offered = device.AllowedMethods
-	a.partial = len(device.PartialSuccessMethods) > 0
+	if parts := len(device.PartialSuccessMethods); parts > a.accepted {
+		a.accepted, a.presented = parts, false
+	}
 	allowed := func(method string) bool {
 		return slices.Contains(device.AllowedMethods, method) && !slices.Contains(device.TriedMethods, method)
 	}

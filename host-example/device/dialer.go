@@ -101,11 +101,11 @@ func (a *attempt) failure(ctx context.Context, address string, patience time.Dur
 			return unreachable(address, "the connection broke during the login")
 		}
 		return unreachable(address, "%w", err)
-	case a.partial:
-		return a.unsupported(address, "takes the credential, but asks for more than it has")
 	case a.presented:
 		// The device has said no, or has hung up as its answer.
 		return fmt.Errorf("device %s: %w", address, store.ErrRefused)
+	case a.accepted > 0:
+		return a.unsupported(address, "takes the credential, but asks for more than it has")
 	case a.prompt != "":
 		return a.unsupported(address, a.prompt)
 	case a.offered != nil:

@@ -113,6 +113,8 @@ func TestLogin(t *testing.T) {
 	locked, lockedPublic := keyPair(t, "open sesame")
 	both := withKey(private, "")
 	both.Password = credential.Some(credential.NewRedacted(password))
+	wrong := withKey(private, "")
+	wrong.Password = credential.Some(credential.NewRedacted("wrong"))
 	accepts := func(methods ...string) devicetest.Options {
 		return devicetest.Options{Username: "admin", Password: password, Methods: methods}
 	}
@@ -136,6 +138,10 @@ func TestLogin(t *testing.T) {
 		{"a private key with a passphrase", devicetest.Options{Username: "admin", AuthorizedKey: lockedPublic}, withKey(locked, "open sesame"), "", 0},
 		{"a private key that the device doesn't know", devicetest.Options{Username: "admin", AuthorizedKey: lockedPublic}, withKey(private, ""), refused, 0},
 		{"a private key that the device doesn't know, then a password", devicetest.Options{Username: "admin", Password: password, AuthorizedKey: lockedPublic}, both, "", 0},
+		{"a private key and a password", devicetest.Options{Username: "admin", Password: password, AuthorizedKey: public, KeyFirst: true}, both, "", 0},
+		{"a private key and a wrong password", devicetest.Options{Username: "admin", Password: password, AuthorizedKey: public, KeyFirst: true}, wrong, refused, 1},
+		{"a private key and a wrong password, and the device hangs up", devicetest.Options{Username: "admin", Password: password, AuthorizedKey: public, KeyFirst: true, HangsUp: true}, wrong, refused, 1},
+		{"a private key where a password is needed too", devicetest.Options{Username: "admin", Password: password, AuthorizedKey: public, KeyFirst: true}, withKey(private, ""), job.LoginUnsupported, 0},
 		{"a wrong passphrase", accepts("publickey"), withKey(locked, "wrong"), credential.CredentialMalformed, 0},
 		{"no passphrase", accepts("publickey"), withKey(locked, ""), credential.CredentialMalformed, 0},
 		{"no private key", accepts("publickey"), withKey("-----BEGIN", ""), credential.CredentialMalformed, 0},

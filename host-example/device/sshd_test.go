@@ -180,8 +180,10 @@ func TestOpenSSHTerminal(t *testing.T) {
 
 // A server that offers both ways for a password is shown a wrong one once.
 func TestOpenSSHRefuses(t *testing.T) {
-	_, public := keyPair(t, "")
 	other, _ := keyPair(t, "")
+	private, public := keyPair(t, "")
+	both := withKey(private, "")
+	both.Password = credential.Some(credential.NewRedacted("wrong"))
 	for _, test := range []struct {
 		name, settings string
 		credential     *credential.Credential
@@ -190,6 +192,8 @@ func TestOpenSSHRefuses(t *testing.T) {
 		{"a key", "PasswordAuthentication no", withKey(other, ""), true},
 		{"a password", "PasswordAuthentication yes\nKbdInteractiveAuthentication yes", withPassword("wrong"), true},
 		{"a password and a server that allows one try", "PasswordAuthentication yes\nMaxAuthTries 1", withPassword("wrong"), true},
+		{"a password after a key", "PasswordAuthentication yes\nAuthenticationMethods publickey,password", both, true},
+		{"a key where a password is needed too", "PasswordAuthentication yes\nAuthenticationMethods publickey,password", withKey(private, ""), false},
 		{"a password where none is asked for", "PasswordAuthentication no\nKbdInteractiveAuthentication no", withPassword("wrong"), false},
 	} {
 		t.Run(test.name, func(t *testing.T) {

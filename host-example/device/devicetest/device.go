@@ -35,6 +35,8 @@ type Options struct {
 	// Prompts are what it asks with keyboard-interactive. nil: one question that doesn't echo. The password has to be the
 	// answer to the first one.
 	Prompts []Prompt
+	// KeyFirst asks for the password too when it has accepted the key, and offers that way alone before.
+	KeyFirst bool
 	// HangsUp ends the connection after a wrong password, instead of saying no.
 	HangsUp bool
 	// NoExec refuses commands outside a terminal; OneExec ends the connection after one; NoStatus gives no exit status.
@@ -251,6 +253,13 @@ func (d *Device) config(conn net.Conn) *ssh.ServerConfig {
 				}
 				return nil, errRefused
 			}
+		}
+	}
+	if d.options.KeyFirst {
+		second := ssh.ServerAuthCallbacks{PasswordCallback: config.PasswordCallback, KeyboardInteractiveCallback: config.KeyboardInteractiveCallback}
+		config.PasswordCallback, config.KeyboardInteractiveCallback = nil, nil
+		config.VerifiedPublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey, *ssh.Permissions, string) (*ssh.Permissions, error) {
+			return nil, &ssh.PartialSuccessError{Next: second}
 		}
 	}
 	config.AddHostKey(d.signer)
