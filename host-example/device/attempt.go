@@ -3,6 +3,7 @@ package device
 import (
 	"errors"
 	"slices"
+	"sync/atomic"
 
 	"golang.org/x/crypto/ssh"
 
@@ -13,7 +14,7 @@ import (
 const passphraseField = "passphrase"
 
 // attempt is one connection's login: what it has to show, and what it has shown so far. The SSH client calls it from one
-// goroutine, and nobody else looks before that has ended.
+// goroutine, and nobody else looks before that has ended, but at presented.
 type attempt struct {
 	username string
 	key      ssh.Signer // nil if there is none
@@ -25,9 +26,9 @@ type attempt struct {
 	offered   []string // the ways to log in that the device offers
 	prompt    string   // what the device asked that can't be answered
 	keyTried  bool
-	spent     bool // the password
-	presented bool // the device has seen something that it can refuse, and hasn't accepted it
-	accepted  int  // how many parts of a login it has accepted, and asked for more
+	spent     bool        // the password
+	presented atomic.Bool // the device has seen something that it can refuse, and hasn't accepted it
+	accepted  int         // how many parts of a login it has accepted, and asked for more
 }
 
 // newAttempt prepares what a credential has.
@@ -72,26 +73,28 @@ func (a *attempt) has() []string {
 }
 
 // next chooses how to go on, out of what the device offers. nil ends the login.
-func (a *attempt) next(device *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+func (a *attempt) next(device *ssh.ClientAuthContext) ssh.AuthMethod {
 	a.offered = device.AllowedMethods
 	if parts := len(device.PartialSuccessMethods); parts > a.accepted {
-		a.accepted, a.presented = parts, false
+		a.accepted = parts
+		a.presented.Store(false)
 	}
 	allowed := func(method string) bool {
 		return slices.Contains(device.AllowedMethods, method) && !slices.Contains(device.TriedMethods, method)
 	}
 	switch {
 	case a.key != nil && !a.keyTried && allowed("publickey"):
-		a.keyTried, a.presented = true, true
-		return ssh.PublicKeys(a.key), nil
+		a.keyTried = true
+		a.presented.Store(true)
+		return ssh.PublicKeys(a.key)
 	case !a.hasPassword || a.spent:
-		return nil, nil
+		return nil
 	case allowed("password"):
-		return ssh.PasswordCallback(a.spend), nil
+		return ssh.PasswordCallback(a.spend)
 	case allowed("keyboard-interactive") && a.prompt == "":
-		return ssh.KeyboardInteractive(a.answer), nil
+		return ssh.KeyboardInteractive(a.answer)
 	}
-	return nil, nil
+	return nil
 }
 
 var errSpent = errors.New("the password has been used on this connection")
@@ -101,7 +104,8 @@ func (a *attempt) spend() (string, error) {
 	if a.spent {
 		return "", errSpent
 	}
-	a.spent, a.presented = true, true
+	a.spent = true
+	a.presented.Store(true)
 	return a.password.Reveal(), nil
 }
 

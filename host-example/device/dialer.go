@@ -35,33 +35,42 @@ type Dialer struct {
 // only. An error that wraps [store.ErrRefused] means that the device has looked at the credential and refuses it. All others
 // are *credential.Error values with a reason of package job or, if the private key can't be used, CREDENTIAL_MALFORMED, and
 // say nothing about the credential. No text of the device is in an error once it has seen a secret: it might repeat it.
+//
+// When a job's time is up, a device that has seen a secret is waited for all the same, for as long as LoginTimeout allows:
+// many take their time to refuse one, and whoever hadn't heard it would show them the same again.
 func (d *Dialer) Login(ctx context.Context, address string, cred *credential.Credential) (*Session, error) {
 	a, err := newAttempt(cred)
 	if err != nil {
 		return nil, err
 	}
 	patience := cmp.Or(d.LoginTimeout, DefaultLoginTimeout)
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	whole, cancel := context.WithTimeout(job.Unlimited(ctx), patience)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	conn, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, unreachable(address, "connect: %w", err)
 	}
-	release := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	sshConn, channels, requests, err := ssh.NewClientConn(conn, address, d.config(a, address))
+	cut := func() { _ = conn.Close() }
+	defer context.AfterFunc(ctx, func() {
+		if !a.presented.Load() {
+			cut()
+		}
+	})()
+	release := context.AfterFunc(whole, cut)
+	sshConn, channels, requests, err := ssh.NewClientConn(conn, address, d.config(ctx, a, address))
 	if !release() && err == nil {
 		_ = sshConn.Close()
-		err = ctx.Err()
+		err = whole.Err()
 	}
 	if err != nil {
-		_ = conn.Close()
-		return nil, a.failure(ctx, address, patience, err)
+		cut()
+		return nil, a.failure(ctx, whole, address, patience, err)
 	}
 	return &Session{client: ssh.NewClient(sshConn, channels, requests), conn: conn, address: address}, nil
 }
 
-// config is the client's side of one connection.
-func (d *Dialer) config(a *attempt, address string) *ssh.ClientConfig {
+// config is the client's side of one connection. When ctx is done nothing more is shown.
+func (d *Dialer) config(ctx context.Context, a *attempt, address string) *ssh.ClientConfig {
 	algorithms := ssh.SupportedAlgorithms()
 	if d.LegacyAlgorithms {
 		old := ssh.InsecureAlgorithms()
@@ -71,9 +80,16 @@ func (d *Dialer) config(a *attempt, address string) *ssh.ClientConfig {
 		algorithms.HostKeys = append(algorithms.HostKeys, old.HostKeys...)
 	}
 	return &ssh.ClientConfig{
-		Config:            ssh.Config{KeyExchanges: algorithms.KeyExchanges, Ciphers: algorithms.Ciphers, MACs: algorithms.MACs},
-		User:              a.username,
-		AuthCallback:      a.next,
+		Config: ssh.Config{KeyExchanges: algorithms.KeyExchanges, Ciphers: algorithms.Ciphers, MACs: algorithms.MACs},
+		User:   a.username,
+		AuthCallback: func(device *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+			method := a.next(device)
+			if method != nil && ctx.Err() != nil {
+				a.presented.Store(false) // what it has refused isn't all that there is
+				return nil, ctx.Err()
+			}
+			return method, nil
+		},
 		HostKeyAlgorithms: d.HostKeys.algorithms(address, algorithms.HostKeys),
 		HostKeyCallback: func(address string, remote net.Addr, key ssh.PublicKey) error {
 			a.hostKey = d.HostKeys.check(address, remote, key)
@@ -82,26 +98,27 @@ func (d *Dialer) config(a *attempt, address string) *ssh.ClientConfig {
 	}
 }
 
-// failure says why a login failed.
-func (a *attempt) failure(ctx context.Context, address string, patience time.Duration, err error) error {
+// failure says why a login failed that had until the end of ctx to show what it has, and until the end of whole to hear
+// the answer.
+func (a *attempt) failure(ctx, whole context.Context, address string, patience time.Duration, err error) error {
 	var network net.Error
 	var noneInCommon *ssh.AlgorithmNegotiationError
 	switch {
 	case a.hostKey != nil:
 		return a.hostKey
-	case ctx.Err() == context.DeadlineExceeded:
+	case whole.Err() == context.DeadlineExceeded:
 		return unreachable(address, "no login within %v", patience)
-	case ctx.Err() != nil:
+	case whole.Err() != nil, ctx.Err() != nil && !a.presented.Load():
 		return credential.Errorf(credential.Cancelled, "device %s: the login was broken off", address)
 	case errors.As(err, &noneInCommon):
 		return unreachable(address, "no algorithms in common: %w", err).
 			WithHelp("if the device has nothing newer: ssh_legacy_algorithms: true")
 	case errors.As(err, &network):
-		if a.presented {
+		if a.presented.Load() {
 			return unreachable(address, "the connection broke during the login")
 		}
 		return unreachable(address, "%w", err)
-	case a.presented:
+	case a.presented.Load():
 		// The device has said no, or has hung up as its answer.
 		return fmt.Errorf("device %s: %w", address, store.ErrRefused)
 	case a.accepted > 0:

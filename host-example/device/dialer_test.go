@@ -253,6 +253,55 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
+// A device that has the password is waited for when the job's time is up, and not when the worker has to end.
+func TestAnswerAfterTheTime(t *testing.T) {
+	for _, test := range []struct {
+		name, password string
+		abort          bool
+		refused, login bool
+	}{
+		{"refused", "wrong", false, true, false},
+		{"accepted", password, false, false, true},
+		{"the worker ends", "wrong", true, false, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			asked := make(chan func())
+			d := start(t, devicetest.Options{Username: "admin", Password: password, Asked: asked})
+			work, abort := context.WithCancel(t.Context())
+			defer abort()
+			ctx, cancel := job.Limit(work, 100*time.Millisecond)
+			defer cancel()
+			answer := make(chan error, 1)
+			worker := dialer(t, d)
+			var session *device.Session
+			go func() {
+				var err error
+				session, err = worker.Login(ctx, d.Address(), withPassword(test.password))
+				answer <- err
+			}()
+			release := <-asked
+			<-ctx.Done()
+			if test.abort {
+				abort()
+			} else {
+				release()
+			}
+			err := <-answer
+			if errors.Is(err, store.ErrRefused) != test.refused || (err == nil) != test.login {
+				t.Fatalf("got %v", err)
+			}
+			release()
+			if !test.login {
+				return
+			}
+			defer session.Close()
+			if _, err := session.Run(ctx, []string{"show version"}, false); credential.ReasonOf(err) != credential.Cancelled || len(d.Commands()) > 0 {
+				t.Errorf("after the time: %v, and the device was given %q", err, d.Commands())
+			}
+		})
+	}
+}
+
 func TestCancelledLogin(t *testing.T) {
 	d := start(t, devicetest.Options{Username: "admin", Password: password})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -50,6 +50,9 @@ func (s *Session) cut() { _ = s.client.Close() }
 // are turned where the device waits with "--More--" or the like.
 func (s *Session) Run(ctx context.Context, commands []string, shell bool) ([]job.Output, error) {
 	defer context.AfterFunc(ctx, s.cut)()
+	if ctx.Err() != nil { // the login has taken all the time
+		return nil, s.ended(ctx, nil)
+	}
 	run := s.exec
 	if shell {
 		t, err := s.openTerminal(ctx)
@@ -80,7 +83,7 @@ func (s *Session) Run(ctx context.Context, commands []string, shell bool) ([]job
 // ended prefers the end of ctx, which closes the connection, to what came of that.
 func (s *Session) ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return credential.Errorf(credential.Cancelled, "device %s: broken off while a command was running", s.address)
+		return credential.Errorf(credential.Cancelled, "device %s: broken off before the commands had ended", s.address)
 	}
 	return err
 }

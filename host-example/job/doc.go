@@ -9,7 +9,8 @@
 //	{"id":"1","host":"10.0.0.1","port":22,"credential_id":"lab","commands":["show version"],"timeout":"30s","shell":false}
 //
 // where port (22), timeout and shell (false) may be left out. timeout is a text such as "30s", or a number of seconds; it
-// bounds the work, not the waiting for the device's turn. Its result is
+// bounds the work, not the waiting for the device's turn. A device that has been shown a password is waited for all the same,
+// until it has accepted or refused it. Its result is
 //
 //	{"id":"1","line":1,"status":"ok","outputs":[{"command":"show version","output":"..."}],"credential_version":"...",
 //	 "attempts":1,"error":null,"duration":0.21}

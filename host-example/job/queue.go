@@ -25,7 +25,8 @@ const (
 	drainTime = 5 * time.Second
 )
 
-// Worker does jobs. Its methods are called concurrently, for different jobs, and return soon after ctx ends.
+// Worker does jobs. Its methods are called concurrently, for different jobs, and return soon after ctx ends, or, if they have
+// to bring something to its end, soon after [Unlimited] of it does.
 type Worker interface {
 	// Prepare does what can be done before it is the job's turn at its device. An error ends the job.
 	Prepare(ctx context.Context, job *Job) error
@@ -276,7 +277,7 @@ func (r *run) one(next line, j *Job) {
 		notStarted()
 		return
 	}
-	ctx, cancel := context.WithTimeoutCause(jobContext(r.work), timeout-spent, errTimedOut)
+	ctx, cancel := Limit(jobContext(r.work), timeout-spent)
 	defer cancel()
 	outcome := r.Worker.Do(ctx, j)
 	status, err := StatusOK, ended(ctx, outcome.Err)

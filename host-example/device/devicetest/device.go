@@ -39,6 +39,8 @@ type Options struct {
 	KeyFirst bool
 	// HangsUp ends the connection after a wrong password, instead of saying no.
 	HangsUp bool
+	// Asked, unless nil, is sent a function for each password, which the device accepts or refuses once that has been called.
+	Asked chan<- func()
 	// NoExec refuses commands outside a terminal; OneExec ends the connection after one; NoStatus gives no exit status.
 	NoExec, OneExec, NoStatus bool
 	// Delay is how long each command takes.
@@ -213,6 +215,7 @@ var errRefused = errors.New("refused")
 func (d *Device) config(conn net.Conn) *ssh.ServerConfig {
 	config := &ssh.ServerConfig{Config: d.options.Config, MaxAuthTries: 6}
 	check := func(user, password string) error {
+		d.hold(d.options.Asked)
 		d.mu.Lock()
 		right := user == d.options.Username && user != "" && password == d.password
 		if !right {
@@ -355,14 +358,14 @@ func (d *Device) channel(channel ssh.Channel, requests <-chan *ssh.Request) {
 	}
 }
 
-// hold waits until somebody lets a command go on.
-func (d *Device) hold() {
-	if d.options.Held == nil {
+// hold waits until somebody lets the device go on.
+func (d *Device) hold(somebody chan<- func()) {
+	if somebody == nil {
 		return
 	}
 	released := make(chan struct{})
 	select {
-	case d.options.Held <- sync.OnceFunc(func() { close(released) }):
+	case somebody <- sync.OnceFunc(func() { close(released) }):
 	case <-d.ended:
 		return
 	}
@@ -377,7 +380,7 @@ func (d *Device) do(command string) (output string, status uint32) {
 	d.mu.Lock()
 	d.commands = append(d.commands, command)
 	d.mu.Unlock()
-	d.hold()
+	d.hold(d.options.Held)
 	if d.options.Delay > 0 {
 		time.Sleep(d.options.Delay)
 	}
