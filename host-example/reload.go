@@ -31,7 +31,9 @@ func (c *cli) reload(ctx context.Context, w *worker) {
 	}
 	changed := !reflect.DeepEqual(options.Settings, w.settings)
 	if err := w.provider.Reload(ctx, options.Settings); err != nil {
-		w.notReloaded(fresh.refused(err))
+		if ctx.Err() == nil { // else the worker ends, and nobody cares
+			w.notReloaded(fresh.refused(err))
+		}
 		return
 	}
 	w.settings = options.Settings

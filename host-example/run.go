@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
@@ -89,10 +90,13 @@ func (c *cli) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	go signals.serve(abort, cancel, func() { w.reopenAudit(); c.reload(abort, w) })
+	go signals.serveEnd(abort, cancel)
 	defer w.watch.checks.Wait()
+	var reloads sync.WaitGroup
+	defer reloads.Wait() // one that was left to itself would leave a process and its files behind
 	keep, leave := context.WithCancel(abort)
 	defer leave()
+	reloads.Go(func() { signals.serveHangup(keep, func() { w.reopenAudit(); c.reload(keep, w) }) })
 	w.watch.keep(keep, w.source)
 	defer context.AfterFunc(ctx, w.watch.health.Ending)()
 	w.watch.health.Running()

@@ -27,9 +27,9 @@ func (s *signals) close() {
 	}
 }
 
-// serve calls abort with the second signal to end, after which a third one ends the process at once, and reload with each
-// hangup. It returns when ctx is done.
-func (s *signals) serve(ctx context.Context, abort, reload func()) {
+// serveEnd calls abort with the second signal to end, after which a third one ends the process at once. It returns when ctx
+// is done.
+func (s *signals) serveEnd(ctx context.Context, abort func()) {
 	signalled := 0
 	for {
 		select {
@@ -38,6 +38,17 @@ func (s *signals) serve(ctx context.Context, abort, reload func()) {
 				signal.Stop(s.end)
 				abort()
 			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// serveHangup calls reload with each hangup. It is apart, since a reload may take its time, and who wants the worker to end
+// then must not wait for it. It returns when ctx is done.
+func (s *signals) serveHangup(ctx context.Context, reload func()) {
+	for {
+		select {
 		case <-s.hangup:
 			reload()
 		case <-ctx.Done():
