@@ -28,7 +28,7 @@ type HostKeys struct {
 
 	mu          sync.Mutex
 	known       ssh.HostKeyCallback
-	authorities bool // the file names some
+	authorities map[int]bool // the numbers of the file's lines that name some
 	changed     time.Time
 	size        int64
 }
@@ -64,30 +64,44 @@ func (h *HostKeys) load() error {
 	if err != nil {
 		return fmt.Errorf("read the known hosts: %w", err)
 	}
-	h.known, h.authorities = known, bytes.Contains(text, []byte("@cert-authority"))
+	h.known, h.authorities = known, authorities(text)
 	h.changed, h.size = info.ModTime(), info.Size()
 	return nil
 }
 
+func authorities(text []byte) map[int]bool {
+	lines, number := map[int]bool{}, 0
+	for line := range bytes.Lines(text) {
+		if number++; bytes.HasPrefix(bytes.TrimSpace(line), []byte("@cert-authority")) {
+			lines[number] = true
+		}
+	}
+	return lines
+}
+
 // algorithms are those for which the host's key is known, of the allowed ones: asked for another one, a host shows a key
-// that isn't in the file, and looks like an impostor.
+// that isn't in the file, and looks like an impostor. A certificate is asked for where there is an authority for the host.
 func (h *HostKeys) algorithms(address string, allowed []string) []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.load() != nil || h.authorities {
+	if h.load() != nil {
 		return allowed
 	}
 	var wanted *knownhosts.KeyError
 	if !errors.As(h.known(address, &net.TCPAddr{}, noKey{}), &wanted) {
 		return allowed
 	}
+	ofAuthority := func(k knownhosts.KnownKey) bool { return h.authorities[k.Line] }
+	certified := slices.ContainsFunc(wanted.Want, ofAuthority)
+	keys := slices.DeleteFunc(wanted.Want, ofAuthority)
 	var fit []string
 	for _, algorithm := range allowed {
-		if slices.ContainsFunc(wanted.Want, func(k knownhosts.KnownKey) bool { return fits(algorithm, k.Key.Type()) }) {
+		certificate := strings.HasSuffix(algorithm, "-cert-v01@openssh.com")
+		if certificate && certified || slices.ContainsFunc(keys, func(k knownhosts.KnownKey) bool { return fits(algorithm, k.Key.Type()) }) {
 			fit = append(fit, algorithm)
 		}
 	}
-	if len(fit) == 0 {
+	if len(keys) == 0 || len(fit) == 0 {
 		return allowed
 	}
 	return fit

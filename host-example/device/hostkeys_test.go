@@ -1,11 +1,15 @@
 package device_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/tom-worker/credential-provider/host-example/device"
@@ -68,6 +72,87 @@ func TestHostKeys(t *testing.T) {
 		t.Error("a broken file is accepted")
 	}
 }
+
+// A device with several keys is asked for the one that is known, whatever else is in the file.
+func TestKnownKeyIsAskedFor(t *testing.T) {
+	d := start(t, devicetest.Options{Username: "admin", Password: password, HostKeys: []ssh.Signer{signer(t)}})
+	for _, test := range []struct{ name, file string }{
+		{"alone", ""},
+		{"beside an authority of others", "@cert-authority *.example.net " + authorizedKey(signer(t))},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "known_hosts")
+			writeFile(t, path, test.file+d.KnownHost())
+			if _, err := login(t, &device.Dialer{HostKeys: hostKeys(t, path, false)}, d.Address(), withPassword(password)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestHostCertificates(t *testing.T) {
+	authority := signer(t)
+	for _, test := range []struct {
+		name   string
+		file   func(host, key string) string // of a known_hosts file for the host, given the device's own key
+		change func(*ssh.Certificate)
+		want   credential.Reason
+	}{
+		{"of a known authority", func(host, _ string) string { return "@cert-authority " + host + " " + authorizedKey(authority) }, nil, ""},
+		{"in the place of a key that has changed", func(host, _ string) string {
+			return "@cert-authority " + host + " " + authorizedKey(authority) + host + " " + authorizedKey(signer(t))
+		}, nil, ""},
+		{"of another authority", func(host, _ string) string { return "@cert-authority " + host + " " + authorizedKey(signer(t)) }, nil, job.HostKeyChanged},
+		{"of an authority for other hosts", func(host, key string) string {
+			return "@cert-authority sw1 " + authorizedKey(authority) + host + " " + key
+		}, nil, ""},
+		{"of a revoked authority", func(host, _ string) string {
+			return "@cert-authority " + host + " " + authorizedKey(authority) + "@revoked * " + authorizedKey(authority)
+		}, nil, job.HostKeyChanged},
+		{"for another host", func(host, _ string) string { return "@cert-authority " + host + " " + authorizedKey(authority) }, func(c *ssh.Certificate) { c.ValidPrincipals = []string{"sw1"} }, job.HostKeyChanged},
+		{"that has expired", func(host, _ string) string { return "@cert-authority " + host + " " + authorizedKey(authority) }, func(c *ssh.Certificate) { c.ValidBefore = 1 }, job.HostKeyChanged},
+		{"of a user", func(host, _ string) string { return "@cert-authority " + host + " " + authorizedKey(authority) }, func(c *ssh.Certificate) { c.CertType = ssh.UserCert }, job.HostKeyChanged},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			key := signer(t)
+			certificate := &ssh.Certificate{Key: key.PublicKey(), CertType: ssh.HostCert, ValidPrincipals: []string{"127.0.0.1"}, ValidBefore: ssh.CertTimeInfinity}
+			if test.change != nil {
+				test.change(certificate)
+			}
+			if err := certificate.SignCert(rand.Reader, authority); err != nil {
+				t.Fatal(err)
+			}
+			certified, err := ssh.NewCertSigner(certificate, key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := start(t, devicetest.Options{Username: "admin", Password: password, HostKeys: []ssh.Signer{certified}})
+			name, own, _ := strings.Cut(d.KnownHost(), " ")
+			path := filepath.Join(t.TempDir(), "known_hosts")
+			writeFile(t, path, test.file(name, own))
+			_, err = login(t, &device.Dialer{HostKeys: hostKeys(t, path, false)}, d.Address(), withPassword(password))
+			if credential.ReasonOf(err) != test.want {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+// signer is a key of a type that is asked for before a device's own.
+func signer(t *testing.T) ssh.Signer {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ssh.NewSignerFromKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func authorizedKey(s ssh.Signer) string { return string(ssh.MarshalAuthorizedKey(s.PublicKey())) }
 
 // New keys go into a file that isn't there yet, and from then on they are the only ones for their hosts.
 func TestNewHostKeyIsKept(t *testing.T) {

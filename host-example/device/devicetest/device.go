@@ -47,6 +47,8 @@ type Options struct {
 	Delay time.Duration
 	// Held, unless nil, is sent a function for each command, which is carried out once that has been called.
 	Held chan<- func()
+	// HostKeys are shown to who asks for their algorithms, besides the device's own key.
+	HostKeys []ssh.Signer
 	// Config is for algorithms. The zero value has the defaults.
 	Config ssh.Config
 }
@@ -266,6 +268,9 @@ func (d *Device) config(conn net.Conn) *ssh.ServerConfig {
 		}
 	}
 	config.AddHostKey(d.signer)
+	for _, key := range d.options.HostKeys {
+		config.AddHostKey(key)
+	}
 	return config
 }
 
