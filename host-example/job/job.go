@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -66,11 +67,7 @@ func Parse(line []byte) (*Job, error) {
 		return &Job{ID: idOf(line)}, credential.Errorf(Invalid, "the line is no job: %s", problem(err))
 	}
 	j := &Job{ID: d.ID, Port: defaultPort, CredentialID: d.CredentialID, Commands: d.Commands, Shell: d.Shell}
-	// One device has one name, whatever the caller's spelling.
-	j.Host = strings.ToLower(strings.TrimSuffix(d.Host, "."))
-	if ip := net.ParseIP(j.Host); ip != nil {
-		j.Host = ip.String()
-	}
+	j.Host = host(d.Host)
 	if d.Port != nil {
 		j.Port = *d.Port
 	}
@@ -84,13 +81,22 @@ func Parse(line []byte) (*Job, error) {
 	return j, nil
 }
 
+// host gives one device one name, whatever the caller's spelling.
+func host(written string) string {
+	name := strings.TrimRight(written, ".")
+	if address, err := netip.ParseAddr(name); err == nil {
+		return address.Unmap().String() // with its zone, whose case matters
+	}
+	return strings.ToLower(name)
+}
+
 func (j *Job) check() error {
 	switch {
 	case j.ID == "" || len(j.ID) > maxID:
 		return fmt.Errorf("id must have 1 to %d bytes", maxID)
 	case j.Host == "" || len(j.Host) > maxHost || strings.ContainsFunc(j.Host, notInHost):
 		return fmt.Errorf("host must be a device's name or address, without a port or a user")
-	case strings.Contains(j.Host, ":") && net.ParseIP(zoneless(j.Host)) == nil:
+	case strings.Contains(j.Host, ":") && !isAddress(j.Host):
 		return fmt.Errorf("host must not have a port; that is a member of its own")
 	case j.Port < 1 || j.Port > math.MaxUint16:
 		return fmt.Errorf("port must be from 1 to %d", math.MaxUint16)
@@ -111,9 +117,9 @@ func notInHost(r rune) bool {
 	return r <= ' ' || r > unicode.MaxASCII || strings.ContainsRune("@/\\[]*?,;\"'`|&$<>(){}!", r)
 }
 
-func zoneless(host string) string {
-	host, _, _ = strings.Cut(host, "%")
-	return host
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
 }
 
 // timeout reads a text such as "30s", or a number of seconds.

@@ -30,7 +30,10 @@ func TestParse(t *testing.T) {
 		{"a timeout in seconds", with(`,"timeout":1.5`), whole(func(j *job.Job) { j.Timeout = 1500 * time.Millisecond })},
 		{"nulls", with(`,"timeout":null,"port":null`), whole(nil)},
 		{"one device, one name", strings.Replace(with(""), "sw1", "SW1.Example.Net.", 1), whole(func(j *job.Job) { j.Host = "sw1.example.net" })},
+		{"one device, one name, with all its dots", strings.Replace(with(""), "sw1", "sw1..", 1), whole(nil)},
 		{"one address, one name", strings.Replace(with(""), "sw1", "2001:DB8:0:0::1", 1), whole(func(j *job.Job) { j.Host = "2001:db8::1" })},
+		{"one address, one name, in a zone", strings.Replace(with(""), "sw1", "FE80:0:0::1%Eth0", 1), whole(func(j *job.Job) { j.Host = "fe80::1%Eth0" })},
+		{"one address, one name, in either form", strings.Replace(with(""), "sw1", "::FFFF:10.0.0.1", 1), whole(func(j *job.Job) { j.Host = "10.0.0.1" })},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := job.Parse([]byte(test.line))
@@ -70,6 +73,7 @@ func TestParseRefuses(t *testing.T) {
 		{"no id", with("id", `""`), "", "id must have"},
 		{"an id that is a number", with("id", "7"), "", "id must be a text"},
 		{"no host", with("host", `""`), "1", "host must be"},
+		{"a host of dots", with("host", `".."`), "1", "host must be"},
 		{"a host with a port", with("host", `"sw1:22"`), "1", "host must not have a port"},
 		{"a host with a user", with("host", `"admin@sw1"`), "1", "host must be"},
 		{"a host with a space", with("host", `"sw1 "`), "1", "host must be"},
