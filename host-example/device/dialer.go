@@ -113,13 +113,13 @@ func (a *attempt) failure(ctx, whole context.Context, address string, patience t
 	case errors.As(err, &noneInCommon):
 		return unreachable(address, "no algorithms in common: %w", err).
 			WithHelp("if the device has nothing newer: ssh_legacy_algorithms: true")
-	case errors.As(err, &network):
+	case errors.As(err, &network) && (!a.presented.Load() || !errors.Is(err, reset)):
 		if a.presented.Load() {
 			return unreachable(address, "the connection broke during the login")
 		}
 		return unreachable(address, "%w", err)
 	case a.presented.Load():
-		// The device has said no, or has hung up as its answer.
+		// The device has said no, or has hung up as its answer: some do that by force.
 		return fmt.Errorf("device %s: %w", address, store.ErrRefused)
 	case a.accepted > 0:
 		return a.unsupported(address, "takes the credential, but asks for more than it has")

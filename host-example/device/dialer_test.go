@@ -134,6 +134,7 @@ func TestLogin(t *testing.T) {
 		{"a wrong password, interactive", accepts("keyboard-interactive"), withPassword("wrong"), refused, 1},
 		{"a wrong password where both are offered", accepts("password", "keyboard-interactive"), withPassword("wrong"), refused, 1},
 		{"a wrong password, and the device hangs up", devicetest.Options{Username: "admin", Password: password, HangsUp: true}, withPassword("wrong"), refused, 1},
+		{"a wrong password, and the device resets the connection", devicetest.Options{Username: "admin", Password: password, Resets: true}, withPassword("wrong"), refused, 1},
 		{"a private key", devicetest.Options{Username: "admin", AuthorizedKey: public}, withKey(private, ""), "", 0},
 		{"a private key with a passphrase", devicetest.Options{Username: "admin", AuthorizedKey: lockedPublic}, withKey(locked, "open sesame"), "", 0},
 		{"a private key that the device doesn't know", devicetest.Options{Username: "admin", AuthorizedKey: lockedPublic}, withKey(private, ""), refused, 0},

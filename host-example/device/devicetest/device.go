@@ -37,8 +37,8 @@ type Options struct {
 	Prompts []Prompt
 	// KeyFirst asks for the password too when it has accepted the key, and offers that way alone before.
 	KeyFirst bool
-	// HangsUp ends the connection after a wrong password, instead of saying no.
-	HangsUp bool
+	// HangsUp ends the connection after a wrong password, instead of saying no; Resets does so by force.
+	HangsUp, Resets bool
 	// Asked, unless nil, is sent a function for each password, which the device accepts or refuses once that has been called.
 	Asked chan<- func()
 	// NoExec refuses commands outside a terminal; OneExec ends the connection after one; NoStatus gives no exit status.
@@ -227,7 +227,10 @@ func (d *Device) config(conn net.Conn) *ssh.ServerConfig {
 		if right {
 			return nil
 		}
-		if d.options.HangsUp {
+		if d.options.Resets {
+			_ = conn.(*session).Conn.(*net.TCPConn).SetLinger(0)
+		}
+		if d.options.HangsUp || d.options.Resets {
 			_ = conn.Close()
 		}
 		return errRefused
