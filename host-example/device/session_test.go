@@ -30,6 +30,8 @@ func TestRun(t *testing.T) {
 		{"a terminal", devicetest.Options{NoExec: true}, true, []string{"show version", "show clock"}, []string{"version of r1\n", "clock of r1\n"}, ""},
 		{"a terminal with pages", devicetest.Options{}, true, []string{"long", "show clock"}, []string{long, "clock of r1\n"}, ""},
 		{"a terminal whose prompt changes", devicetest.Options{}, true, []string{"configure", "show mode", "end", "show mode"}, []string{"", "mode of r1\n", "", "mode of r1\n"}, ""},
+		{"a terminal whose prompt is in brackets", devicetest.Options{CommandPrompt: "<r1>", ConfigurePrompt: "[*r1-Vlanif1]"}, true, []string{"show version", "configure", "show mode", "end", "show clock"}, []string{"version of r1\n", "", "mode of r1\n", "", "clock of r1\n"}, ""},
+		{"a terminal whose prompt begins with a mark", devicetest.Options{CommandPrompt: "*A:r1# ", ConfigurePrompt: "(r1) *[node] #"}, true, []string{"show version", "configure", "show mode"}, []string{"version of r1\n", "", "mode of r1\n"}, ""},
 		{"a terminal with what looks like a prompt", devicetest.Options{}, true, []string{"echo sw9#", "echo r1# and more", "show clock"}, []string{"sw9#\n", "r1# and more\n", "clock of r1\n"}, ""},
 		{"a terminal that ends", devicetest.Options{}, true, []string{"exit"}, []string{""}, job.ConnectionLost},
 	} {

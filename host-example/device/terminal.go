@@ -16,8 +16,9 @@ import (
 const settle = 100 * time.Millisecond
 
 var (
-	// prompt is what a line looks like behind which a device waits for a command: "router1#", "user@host:/tmp$ ".
-	prompt = regexp.MustCompile(`^[\w.@:/~()\[\] -]{0,100}[>#$%]\s?$`)
+	// prompt is what a line looks like behind which a device waits for a command: "router1#", "user@host:/tmp$ ", "<switch1>",
+	// "[switch1-Vlanif1]".
+	prompt = regexp.MustCompile(`^([\w.@:/~()\[\]<* -]{0,100}[>#$%]\s?|\[[\w.@:/~*-]{1,100}\]\s?)$`)
 	// pager is what it looks like when it waits before the next page.
 	pager = regexp.MustCompile(`(?i)^\W*(<?-+ ?\(?more\)? ?-*>?|press any key to continue.*|lines \d+-\d+.*)\W*(\d+%\W*)?$`)
 	// escape is a terminal's control sequence.

@@ -25,6 +25,9 @@ import (
 type Options struct {
 	// Name is in the prompt. Empty: "device".
 	Name string
+	// CommandPrompt is the prompt, and ConfigurePrompt the one after the command "configure". Empty: the name and "#", with
+	// "(config)" between them.
+	CommandPrompt, ConfigurePrompt string
 	// Username and Password are what it accepts. An empty Username accepts nobody.
 	Username, Password string
 	// AuthorizedKey is a public key that it accepts; nil: none.

@@ -2,6 +2,7 @@ package devicetest
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -13,11 +14,12 @@ const page = 24
 // shell is the device's command line: it echoes what is typed, and waits after each page.
 func (d *Device) shell(terminal io.ReadWriter) {
 	in := bufio.NewReader(terminal)
-	mode := ""
+	usual := cmp.Or(d.options.CommandPrompt, d.options.Name+"#")
+	prompt := usual
 	write := func(text string) { _, _ = io.WriteString(terminal, strings.ReplaceAll(text, "\n", "\r\n")) }
 	write("\n*** " + d.options.Name + " ***\nAuthorised access only # really\n\n")
 	for {
-		write(d.options.Name + mode + "#")
+		write(prompt)
 		command, err := in.ReadString('\n')
 		if err != nil {
 			return
@@ -30,10 +32,10 @@ func (d *Device) shell(terminal io.ReadWriter) {
 		case "exit":
 			return
 		case "configure":
-			mode = "(config)"
+			prompt = cmp.Or(d.options.ConfigurePrompt, d.options.Name+"(config)#")
 			continue
 		case "end":
-			mode = ""
+			prompt = usual
 			continue
 		}
 		output, _ := d.do(command)
