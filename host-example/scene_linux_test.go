@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -89,6 +90,7 @@ func (s *scene) runWith(t *testing.T, variables []string, status int, stdin stri
 func (s *scene) crash(t *testing.T, job string) {
 	t.Helper()
 	command := s.command(t, "run", "--log-level", "trace")
+	command.Env = append(command.Env, "TOM_WORKER_METRICS_ADDRESS=127.0.0.1:0")
 	stdin, err := command.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -131,6 +133,8 @@ func (s *scene) crash(t *testing.T, job string) {
 			}
 		}
 	}
+	s.visit(t, stderr.String())
+	s.searchFiles(t) // some are there only while they run
 	for _, pid := range providers {
 		if err := syscall.Kill(pid, syscall.SIGABRT); err != nil {
 			t.Fatal(err)
@@ -145,6 +149,27 @@ func (s *scene) crash(t *testing.T, job string) {
 	s.printed.WriteString(stderr.String())
 	if !strings.Contains(stderr.String(), "SIGABRT") {
 		t.Errorf("the worker didn't crash:\n%s", &stderr)
+	}
+}
+
+// visit looks at everything that a worker serves over HTTP at the address in its log.
+func (s *scene) visit(t *testing.T, log string) {
+	t.Helper()
+	address := listensAt.FindStringSubmatch(log)
+	if address == nil {
+		t.Fatalf("the worker serves nothing:\n%s", log)
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	for _, path := range []string{"/metrics", "/healthz", "/readyz", "/quarantines"} {
+		response, err := http.Get("http://" + address[1] + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = fmt.Fprintf(&s.printed, "--- %s\n", path)
+		if n, err := io.Copy(&s.printed, response.Body); err != nil || n == 0 {
+			t.Errorf("%s: %d bytes, %v", path, n, err)
+		}
+		_ = response.Body.Close()
 	}
 }
 
@@ -182,6 +207,18 @@ func (s *scene) search(t *testing.T) {
 			t.Errorf("printed, in line %d: %s", number+1, line)
 		}
 	}
+	s.searchFiles(t)
+	if len(s.traces.received()) == 0 {
+		t.Error("no traces were sent")
+	}
+	if holdsCanary(s.traces.received()) {
+		t.Error("the password is in the traces")
+	}
+}
+
+// searchFiles looks into every file that there is now.
+func (s *scene) searchFiles(t *testing.T) {
+	t.Helper()
 	files := 0
 	err := filepath.WalkDir(s.folder, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
@@ -196,12 +233,6 @@ func (s *scene) search(t *testing.T) {
 	})
 	if err != nil || files == 0 {
 		t.Errorf("searched %d files: %v", files, err)
-	}
-	if len(s.traces.received()) == 0 {
-		t.Error("no traces were sent")
-	}
-	if holdsCanary(s.traces.received()) {
-		t.Error("the password is in the traces")
 	}
 }
 
