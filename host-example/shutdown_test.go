@@ -5,6 +5,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -23,12 +25,12 @@ type workshop struct {
 	held chan func()
 }
 
-func openWorkshop(t *testing.T, grace string) *workshop {
+func openWorkshop(t *testing.T, grace string, variables ...string) *workshop {
 	t.Helper()
 	w := &workshop{T: t, held: make(chan func())}
 	w.site = newSite(t, 1, 1, func(int, int) devicetest.Options { return devicetest.Options{Username: "admin", Held: w.held} })
 	w.site.rotate(0, "a password")
-	w.process = newProcess(t, t.TempDir(), slices.Concat(w.site.environ, []string{"TOM_WORKER_SHUTDOWN_GRACE=" + grace}), "run")
+	w.process = newProcess(t, t.TempDir(), slices.Concat(w.site.environ, variables, []string{"TOM_WORKER_SHUTDOWN_GRACE=" + grace}), "run")
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	w.start()
 	// Who waits for what never comes finds the outputs at their end.
@@ -185,6 +187,40 @@ func TestSignalsToEnd(t *testing.T) {
 				<-flooded
 				w.gone()
 			})
+		})
+	}
+}
+
+// TestSignalsToEndDuringAReload: who wants the worker to end doesn't wait for a provider that never is ready.
+func TestSignalsToEndDuringAReload(t *testing.T) {
+	for name, signals := range map[string]int{"the end of stdin": 0, "two signals": 2} {
+		t.Run(name, func(t *testing.T) {
+			w := openWorkshop(t, "1h", "TOM_WORKER_CREDENTIAL_PLUGIN_START_TIMEOUT=1h")
+			release := w.begin()
+			if signals > 0 {
+				w.job("waits")
+			}
+			script := filepath.Join(w.site.plugins, "tom-credential-aws_secrets_manager")
+			// Beside it first: a program that runs can't be written to.
+			if err := os.WriteFile(script+".new", []byte("#!/bin/sh\n: >"+script+".started\nexec sleep 600\n"), 0o755); err != nil { //nolint:gosec // it is a program
+				t.Fatal(err)
+			}
+			if err := os.Rename(script+".new", script); err != nil {
+				t.Fatal(err)
+			}
+			w.signal(syscall.SIGHUP)
+			w.until("the new provider has started", func() bool { _, err := os.Stat(script + ".started"); return err == nil })
+			if signals == 0 {
+				release()
+				w.want("in flight ok")
+				_ = w.input.Close()
+			} else {
+				w.signal(syscall.SIGTERM)
+				w.want("waits not_started JOB_NOT_STARTED")
+				w.signal(syscall.SIGTERM)
+				w.want("in flight failed JOB_INTERRUPTED")
+			}
+			w.wantStatus(statusDone)
 		})
 	}
 }
