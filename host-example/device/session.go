@@ -15,8 +15,15 @@ import (
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
-// MaxOutput is how much of one command's output is kept, in bytes.
-const MaxOutput = 4 << 20
+// How much of what a device prints is kept, in bytes.
+const (
+	// MaxOutput is for one command.
+	MaxOutput = 4 << 20
+	// MaxOutputs is for all commands of one [Session.Run] together; when they have had that, each keeps little more than the
+	// place where it is cut.
+	MaxOutputs  = 16 << 20
+	leastOutput = 1 << 10
+)
 
 // Session is a device that somebody is logged in to.
 type Session struct {
@@ -63,11 +70,13 @@ func (s *Session) Run(ctx context.Context, commands []string, shell bool) ([]job
 		run = t.run
 	}
 	var outputs []job.Output
+	left := MaxOutputs
 	for i, command := range commands {
 		ctx, span := trace.Begin(ctx, "ssh command") // which has no text of it: commands may hold secrets
 		span.SetNumber(trace.CommandNumber, i+1)
 		span.SetNumber(trace.CommandCount, len(commands))
-		output, err := run(ctx, command)
+		output, err := run(ctx, command, min(max(left, leastOutput), MaxOutput))
+		left -= len(output.Output)
 		if output.ExitStatus != nil {
 			span.SetNumber(trace.CommandStatus, *output.ExitStatus)
 		}
@@ -92,15 +101,15 @@ func (s *Session) lost(what string) *credential.Error {
 	return credential.Errorf(job.ConnectionLost, "device %s: %s", s.address, what)
 }
 
-// exec runs a command on a channel of its own.
-func (s *Session) exec(_ context.Context, command string) (job.Output, error) {
+// exec runs a command on a channel of its own, and keeps the beginning of its output.
+func (s *Session) exec(_ context.Context, command string, most int) (job.Output, error) {
 	result := job.Output{Command: command}
 	channel, err := s.client.NewSession()
 	if err != nil {
 		return result, s.lost("it opens no channel for a command").WithHelp(`if it allows one command a connection: "shell": true`)
 	}
 	defer func() { _ = channel.Close() }()
-	var output capture
+	output := capture{most: most}
 	channel.Stdout, channel.Stderr = &output, &output
 	err = channel.Run(command)
 	result.Output, result.Truncated = output.text()
@@ -137,6 +146,7 @@ func (s *Session) alive() bool {
 
 // capture keeps the beginning of what is written to it, by two goroutines.
 type capture struct {
+	most int // bytes
 	mu   sync.Mutex
 	kept []byte
 	more bool
@@ -146,7 +156,7 @@ type capture struct {
 func (c *capture) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	fits := min(len(p), MaxOutput-len(c.kept))
+	fits := min(len(p), c.most-len(c.kept))
 	c.kept = append(c.kept, p[:fits]...)
 	c.more = c.more || fits < len(p)
 	return len(p), nil

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tom-worker/credential-provider/host-example/device"
 	"github.com/tom-worker/credential-provider/host-example/device/devicetest"
 	"github.com/tom-worker/credential-provider/host-example/job"
 	"github.com/tom-worker/credential-provider/shared/credential"
@@ -71,6 +72,30 @@ func TestExitStatus(t *testing.T) {
 	results, _ := session.Run(t.Context(), []string{"show x", "oops"}, false)
 	if len(results) != 2 || results[0].ExitStatus == nil || *results[0].ExitStatus != 0 || results[1].ExitStatus == nil || *results[1].ExitStatus != 1 {
 		t.Errorf("got %+v", results)
+	}
+}
+
+// What a device prints doesn't fill the memory, however much it is, and the next command has its own output all the same.
+func TestFlood(t *testing.T) {
+	d := start(t, devicetest.Options{Username: "admin", Password: password})
+	session, err := login(t, dialer(t, d), d.Address(), withPassword(password))
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := append(slices.Repeat([]string{"flood"}, 6), "show clock")
+	results, err := session.Run(t.Context(), commands, false)
+	if err != nil || len(results) != len(commands) {
+		t.Fatalf("%d results, %v", len(results), err)
+	}
+	sum := 0
+	for i, result := range results {
+		sum += len(result.Output)
+		if flooded := commands[i] == "flood"; result.Truncated != flooded || len(result.Output) > device.MaxOutput || !flooded && result.Output != "clock of device\n" {
+			t.Errorf("output %d has %d bytes, truncated: %v", i, len(result.Output), result.Truncated)
+		}
+	}
+	if sum < device.MaxOutputs || sum > device.MaxOutputs+64<<10 {
+		t.Errorf("%d bytes in all", sum)
 	}
 }
 

@@ -66,7 +66,7 @@ func (s *Session) openTerminal(ctx context.Context) (*terminal, error) {
 		return nil, s.lost("it gives no terminal")
 	}
 	go t.pump(ctx, out)
-	screen, _, err := t.until(ctx, func(string) bool { return true })
+	screen, _, err := t.until(ctx, MaxOutput, func(string) bool { return true })
 	if err != nil {
 		t.close()
 		return nil, err
@@ -99,20 +99,20 @@ func (t *terminal) pump(ctx context.Context, r io.Reader) {
 	}
 }
 
-// run types a command and waits for the prompt.
-func (t *terminal) run(ctx context.Context, command string) (job.Output, error) {
+// run types a command and waits for the prompt. It keeps the beginning and the end of the output.
+func (t *terminal) run(ctx context.Context, command string, most int) (job.Output, error) {
 	result := job.Output{Command: command}
 	if _, err := io.WriteString(t.in, command+"\n"); err != nil {
 		return result, t.session.lost("the connection ended")
 	}
-	screen, truncated, err := t.until(ctx, func(line string) bool { return strings.HasPrefix(line, t.name) })
+	screen, truncated, err := t.until(ctx, most, func(line string) bool { return strings.HasPrefix(line, t.name) })
 	result.Truncated = truncated
 	result.Output = withoutFrame(screen, command, err == nil)
 	return result, err
 }
 
 // until reads up to a prompt that is the one.
-func (t *terminal) until(ctx context.Context, isOne func(line string) bool) (screen string, truncated bool, err error) {
+func (t *terminal) until(ctx context.Context, most int, isOne func(line string) bool) (screen string, truncated bool, err error) {
 	var raw []byte
 	var silence <-chan time.Time
 	for {
@@ -122,8 +122,8 @@ func (t *terminal) until(ctx context.Context, isOne func(line string) bool) (scr
 				return render(raw), truncated, t.session.lost("it ended the terminal")
 			}
 			raw = append(raw, piece...)
-			if excess := len(raw) - MaxOutput; excess > 0 {
-				raw, truncated = append(raw[:MaxOutput/2], raw[MaxOutput/2+excess:]...), true // the end has the prompt
+			if excess := len(raw) - most; excess > 0 {
+				raw, truncated = append(raw[:most/2], raw[most/2+excess:]...), true // the end has the prompt
 			}
 			silence = nil
 			tail := render(raw[max(0, len(raw)-1024):])

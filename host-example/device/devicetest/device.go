@@ -401,6 +401,8 @@ func (d *Device) do(command string) (output string, status uint32) {
 		return fmt.Sprintf("%s of %s\n", rest, d.options.Name), 0
 	case "echo":
 		return rest + "\n", 0
+	case "flood":
+		return strings.Repeat("a line of a flood of output\n", 200_000), 0
 	case "long":
 		return strings.Repeat("a line of a long output\n", 60), 0
 	default:
