@@ -50,12 +50,14 @@ type failure struct {
 	count int
 	at    instant
 	pause time.Duration
+	// probe is the read that looks whether the backend is still out, nil if there is none.
+	probe *flight
 }
 
-// failed makes a failure out of the one before, which may be nil.
-func (s *Store) failed(before *failure, err *credential.Error, now instant) *failure {
-	f := &failure{err: err, class: classOf(err.Reason), count: 1, at: now}
-	if before.known(now) && before.class == f.class {
+// failed makes a failure out of the one before, which may be nil, and a read that has failed now.
+func (s *Store) failed(before *failure, err *credential.Error, read *flight) *failure {
+	f := &failure{err: err, class: classOf(err.Reason), count: 1, at: read.landed}
+	if before.known(read.asked) && before.class == f.class {
 		f.count = before.count + 1
 	}
 	f.pause = longestPause
@@ -67,10 +69,14 @@ func (s *Store) failed(before *failure, err *credential.Error, now instant) *fai
 }
 
 // pausing says whether the backend shall be left alone.
-func (f *failure) pausing(now instant) bool { return f != nil && now.since(f.at) < f.pause }
+func (f *failure) pausing(now instant) bool {
+	return f != nil && (now.since(f.at) < f.pause || f.probe.underWay())
+}
 
 // known says whether it still tells anything. After a while without a read nobody knows how the next one will go.
-func (f *failure) known(now instant) bool { return f != nil && now.since(f.at) < f.pause+longestPause }
+func (f *failure) known(now instant) bool {
+	return f != nil && (now.since(f.at) < f.pause+longestPause || f.probe.underWay())
+}
 
 // isOutage says whether the backend is known to be out.
 func (f *failure) isOutage(now instant) bool { return f.known(now) && f.class == outage }

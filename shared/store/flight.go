@@ -25,6 +25,9 @@ type flight struct {
 	discarded bool
 }
 
+// underWay says whether it hasn't ended; nil has.
+func (f *flight) underWay() bool { return f != nil && f.landed == (instant{}) && !f.discarded }
+
 // depart begins a read. ctx lends it its values but neither its end nor its deadline: others may join. The caller holds
 // the lock, and the flight has no waiters yet.
 func (s *Store) depart(ctx context.Context, k key) *flight {

@@ -68,7 +68,7 @@ func (s *Store) look(ctx context.Context, k key) (Lease, *credential.Error) {
 	if kept != nil && (last.isOutage(now) || s.outage.isOutage(now)) && s.mayServeStale(k, kept, now) {
 		// It is known that the backend is out: nobody has to wait for it to fail once more.
 		if !leftAlone {
-			s.probe(ctx, k, now)
+			s.probe(ctx, k)
 		}
 		s.counters.stale++
 		return kept.lease(Stale, now), nil
@@ -81,11 +81,11 @@ func (s *Store) look(ctx context.Context, k key) (Lease, *credential.Error) {
 }
 
 // probe asks a backend that was out whether it still is, with one read at a time.
-func (s *Store) probe(ctx context.Context, k key, now instant) {
-	if s.outage != nil {
-		s.outage.at, s.outage.pause = now, s.options.CallTimeout
-	}
+func (s *Store) probe(ctx context.Context, k key) {
 	s.refresh(ctx, k)
+	if s.outage != nil {
+		s.outage.probe = s.flights[k]
+	}
 }
 
 // await waits for a flight that the caller has joined. If the flight was discarded, the caller has to ask again.

@@ -120,19 +120,27 @@ func (f *modelFailure) isOutage() bool {
 
 // read asks the backend.
 func (m *model) read(k key) (*modelAnswer, credential.Reason) {
+	return m.readAs(k, false)
+}
+
+// readAs asks the backend, maybe to see whether it is still out.
+func (m *model) readAs(k key, probe bool) (*modelAnswer, credential.Reason) {
 	now := time.Now()
 	cred, err := m.backend(k.id)
 	if err == nil && !cred.ExpireTime.IsZero() && !now.Before(cred.ExpireTime) {
 		err = &credential.Error{Reason: credential.CredentialMalformed}
 	}
 	if err != nil {
-		m.failures[k] = m.fail(m.failures[k], err.Reason, err.RetryDelay)
+		before := m.failures[k]
+		m.failures[k] = m.fail(before, err.Reason, err.RetryDelay)
 		switch modelKind(err.Reason) {
 		case "definite":
 			delete(m.kept, k)
 			m.outage = nil
 		case "transient":
-			m.outage = m.fail(m.outage, err.Reason, err.RetryDelay)
+			if probe || !m.outage.isOutage() || !m.outage.pausing() && !before.isOutage() {
+				m.outage = m.fail(m.outage, err.Reason, err.RetryDelay)
+			}
 		default:
 			m.outage = nil
 		}
@@ -181,10 +189,7 @@ func (m *model) get(k key) (string, *modelAnswer) {
 	if old := m.mayServeStale(k); old != nil && (last.isOutage() || m.outage.isOutage()) {
 		said := "stale " + old.password + " " + time.Since(old.asked).String()
 		if !alone {
-			if m.outage != nil {
-				m.outage.at, m.outage.pause = time.Now(), m.options.CallTimeout
-			}
-			_, _ = m.read(k)
+			_, _ = m.readAs(k, true)
 		}
 		return said, old
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -234,6 +235,55 @@ func TestOneIDFailingDoesNotMakeOthersStale(t *testing.T) {
 		pass(5 * time.Minute)
 		wantGet(t, s, "good", "fresh one")
 	})
+}
+
+// An id that never works, and is asked for all the time, doesn't keep others from being read.
+func TestOneIDThatNeverWorksDoesNotKeepOthersStale(t *testing.T) {
+	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
+		b.set("good", "one")
+		b.update(func() { b.faults["bad"] = oops(credential.BackendUnavailable) })
+		for range 3600 {
+			_, _ = s.Get(t.Context(), "bad")
+			lease, err := s.Get(t.Context(), "good")
+			if err != nil || lease.Outcome == Stale {
+				t.Fatal(told(lease, err))
+			}
+			pass(time.Second)
+		}
+	})
+}
+
+// Reads that fail together are one failure, however many: the pause after it is that after a first one.
+func TestReadsThatFailTogetherAreOneFailure(t *testing.T) {
+	for name, read := range map[string]func(*testing.T, *Store, []string){
+		"singly": func(t *testing.T, s *Store, ids []string) {
+			var all sync.WaitGroup
+			for _, id := range ids {
+				all.Go(func() { _, _ = s.Get(t.Context(), id) })
+			}
+			all.Wait()
+		},
+		"in a batch": func(t *testing.T, s *Store, ids []string) { s.Warm(t.Context(), ids) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			batchBubble(t, options(), func(t *testing.T, b *batchBackend, s *Store) {
+				b.set("a", "one")
+				wantGet(t, s, "a", "fresh one")
+				ids := manyIDs(b.backend, 50)
+				pass(5 * time.Minute)
+				b.update(func() { b.latency = 10 * time.Millisecond })
+				b.fail(oops(credential.Throttled))
+				read(t, s, ids)
+				b.fail(nil)
+				pass(firstPause)
+				if lease, err := s.Get(t.Context(), "a"); err != nil || lease.Outcome != Stale { // this one has it looked into
+					t.Error(told(lease, err))
+				}
+				pass(10 * time.Millisecond)
+				wantGet(t, s, "a", "cached one")
+			})
+		})
+	}
 }
 
 func TestCallersDeadlineIsAnOutageForIt(t *testing.T) {

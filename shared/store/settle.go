@@ -14,7 +14,7 @@ func (s *Store) settle(ctx context.Context, f *flight, cred *credential.Credenti
 	now := f.landed
 	a, failure := s.accept(ctx, f, cred, err, now)
 	if failure != nil {
-		s.settleFailure(f.key, failure, now)
+		s.settleFailure(f, failure)
 		return nil, failure
 	}
 	s.backendAnswered()
@@ -50,23 +50,38 @@ func (s *Store) accept(ctx context.Context, f *flight, cred *credential.Credenti
 	return a, nil
 }
 
-func (s *Store) settleFailure(k key, err *credential.Error, now instant) {
+func (s *Store) settleFailure(f *flight, err *credential.Error) {
 	s.counters.fail(err.Reason)
-	before, _ := s.failures.Get(k)
-	f := s.failed(before, err, now)
-	s.failures.Add(k, f)
+	before, _ := s.failures.Get(f.key)
+	failed := s.failed(before, err, f)
+	s.failures.Add(f.key, failed)
 	s.sweepLater()
-	if f.class != outage {
+	if failed.class != outage {
 		s.backendAnswered()
 	}
-	switch f.class {
+	switch failed.class {
 	case definite:
-		s.cells.order.Remove(k)
+		s.cells.order.Remove(f.key)
 	case outage:
 		if s.outage == nil {
 			s.event(hclog.Warn, "the backend is out: credentials read before are served where there are any", "reason", err.Reason, "error", err)
 		}
-		s.outage = s.failed(s.outage, err, now)
+		if s.isNews(f, before) {
+			s.outage = s.failed(s.outage, err, f)
+		}
+	}
+}
+
+// isNews says whether a read that has failed tells anything about the backend that isn't known. One that was begun although
+// the backend was to be left alone, for want of something to serve, doesn't: many at a time would make a long pause of a
+// moment's outage. Nor does one of an id that failed before, unless it is the probe: an id that never works would keep all
+// others from being read.
+func (s *Store) isNews(f *flight, before *failure) bool {
+	switch {
+	case !s.outage.isOutage(f.asked), s.outage.probe == f:
+		return true
+	default:
+		return !s.outage.pausing(f.asked) && !before.isOutage(f.asked)
 	}
 }
 
