@@ -72,13 +72,14 @@ func (s *Store) newAnswer(cred *credential.Credential, asked instant) *answer {
 	a := &answer{
 		material: s.digester.material(cred),
 		asked:    asked,
-		fresh:    s.jittered(s.options.TTL),
+		fresh:    s.options.TTL,
 		stale:    s.options.MaxStale,
 		expires:  never,
 	}
 	if cred.MaxCacheAge != nil {
 		a.fresh = min(a.fresh, *cred.MaxCacheAge)
 	}
+	a.fresh = s.jittered(a.fresh)
 	a.refresh = time.Duration(refreshAt * float64(a.fresh))
 	if !cred.ExpireTime.IsZero() {
 		a.expires = cred.ExpireTime.Sub(time.Unix(0, 0)) // unlike UnixNano, it knows all years

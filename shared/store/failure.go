@@ -64,7 +64,7 @@ func (s *Store) failed(before *failure, err *credential.Error, read *flight) *fa
 	if f.count < 8 {
 		f.pause = min(firstPause<<(f.count-1), longestPause)
 	}
-	f.pause = s.jittered(max(f.pause, min(err.RetryDelay, longestHint)))
+	f.pause = max(s.jittered(f.pause), min(err.RetryDelay, longestHint))
 	return f
 }
 

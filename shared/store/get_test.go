@@ -71,19 +71,27 @@ func TestJitterOnlyShortens(t *testing.T) {
 	o := options()
 	o.Jitter = 0.5
 	bubble(t, o, func(t *testing.T, b *backend, s *Store) {
-		var times []time.Duration
-		for i := range 200 {
-			id := fmt.Sprint(i)
-			b.set(id, "one")
-			lease, err := s.Get(t.Context(), id)
-			if err != nil {
-				t.Fatal(err)
+		for name, test := range map[string]struct {
+			most   time.Duration
+			change []func(*credential.Credential)
+		}{
+			"ttl":           {o.TTL, nil},
+			"max_cache_age": {time.Minute, []func(*credential.Credential){maxAge(time.Minute)}},
+		} {
+			var times []time.Duration
+			for i := range 200 {
+				id := fmt.Sprint(name, i)
+				b.set(id, "one", test.change...)
+				lease, err := s.Get(t.Context(), id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				times = append(times, lease.answer.fresh)
 			}
-			times = append(times, lease.answer.fresh)
-		}
-		slices.Sort(times)
-		if times[0] < o.TTL/2 || times[199] > o.TTL || times[0] > o.TTL*6/10 || times[199] < o.TTL*9/10 {
-			t.Errorf("kept for %v to %v, want all of %v to %v", times[0], times[199], o.TTL/2, o.TTL)
+			slices.Sort(times)
+			if least, most := times[0], times[199]; least < test.most/2 || most > test.most || least > test.most*6/10 || most < test.most*9/10 {
+				t.Errorf("%s: kept for %v to %v, want all of %v to %v", name, least, most, test.most/2, test.most)
+			}
 		}
 	})
 }

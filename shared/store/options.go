@@ -16,8 +16,9 @@ type Options struct {
 	MaxStale time.Duration
 	// NegativeTTL is how long a definite answer, such as "not found", is remembered. 0: not at all.
 	NegativeTTL time.Duration
-	// Jitter is the part of TTL, from 0 to 1, by which it is shortened at most, at random and for each read anew, so
-	// that a fleet doesn't ask together. Pauses after failures vary by it too.
+	// Jitter is the part of TTL, or of a shorter max_cache_age, from 0 to 1, by which it is shortened at most, at random and
+	// for each read anew, so that a fleet doesn't ask together. Pauses after failures vary by it too, but for those that the
+	// backend has named.
 	Jitter float64
 
 	// Size is how many credentials are kept. What the store remembers of failures and of logins is bounded by it too.

@@ -188,6 +188,27 @@ func TestBackendNamesItsPause(t *testing.T) {
 	})
 }
 
+// Jitter shortens what the store has chosen, and never what the backend has named.
+func TestJitterDoesNotShortenTheBackendsPause(t *testing.T) {
+	o := options()
+	o.Jitter = 0.5
+	bubble(t, o, func(t *testing.T, b *backend, s *Store) {
+		b.set("a", "one")
+		for range 20 {
+			s.Clear()
+			wantGet(t, s, "a", "fresh one")
+			pass(5 * time.Minute)
+			b.fail(&credential.Error{Reason: credential.Throttled, RetryDelay: 20 * time.Second})
+			wantGet(t, s, "a", "stale one 5m0s")
+			b.fail(nil)
+			calls := b.count()
+			pass(20*time.Second - time.Nanosecond)
+			wantGet(t, s, "a", "stale one 5m19.999999999s")
+			wantCalls(t, b, calls)
+		}
+	})
+}
+
 func TestOldNewsOfAnOutageIsNoNews(t *testing.T) {
 	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
 		b.set("a", "one")
