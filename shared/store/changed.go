@@ -24,6 +24,7 @@ type ask struct {
 
 // reply is the answer. It has digests only, so that a guard keeps no password in memory.
 type reply struct {
+	asked   instant
 	at      instant // zero: there is none
 	latest  material
 	replica bool
@@ -34,13 +35,15 @@ type reply struct {
 // the device has said just now; nil if it refused the material earlier, when this was looked into.
 func (v *visit) changed(ctx context.Context, refused Lease, refusal error) (Lease, error) {
 	answer, now, ended := v.ask(ctx, refused)
-	if refusal != nil && !ended && answer.same(refused) {
-		// The answer may be one to somebody else's question, before this refusal.
+	for again := refusal != nil; again && !ended && answer.same(refused); {
 		clock := v.store.clock()
 		select {
-		case <-time.After(askAgain - min(clock.since(answer.at), clock.since(v.refusedAt))):
+		case <-time.After(max(askAgain-clock.since(v.refusedAt), askApart-clock.since(answer.at))):
 			answer, now, ended = v.ask(ctx, refused)
+			// It may be the answer to somebody else's question, and that too soon after the first of the refusals.
+			again = answer.asked.since(v.doubted) < askAgain
 		case <-ctx.Done():
+			again = false
 		}
 	}
 	v.decided(refused)
@@ -108,7 +111,7 @@ func (v *visit) ask(ctx context.Context, refused Lease) (answer reply, now *answ
 
 // replyOf is what is left of a flight that has landed.
 func (s *Store) replyOf(f *flight) reply {
-	r := reply{at: f.landed, err: f.err}
+	r := reply{asked: f.asked, at: f.landed, err: f.err}
 	if f.answer != nil {
 		r.latest, r.replica = f.answer.material, f.answer.credential.FromReplica
 	}

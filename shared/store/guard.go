@@ -51,6 +51,8 @@ type record struct {
 	probed instant
 	// open is how many logins that were refused with it have the backend asked whether it has changed.
 	open int
+	// doubted is when the first of them was refused.
+	doubted instant
 	// firm says that the backend was asked during the quarantine, and had no other material.
 	firm bool
 }

@@ -65,6 +65,7 @@ type visit struct {
 
 	refused   *record // of the material that the device has refused, until it is known whether there is another
 	refusedAt instant // when the device refused last
+	doubted   instant // when the first one of those did that refuse it at present
 }
 
 // verdict is what the guard says to a login.
@@ -257,8 +258,11 @@ func (v *visit) end(lease Lease, err error) (refused bool) {
 		refused = true
 		r := g.record(m)
 		r.refused(v.device, now)
+		if r.open == 0 {
+			r.doubted = now
+		}
 		r.open++
-		v.refused, v.refusedAt = r, now
+		v.refused, v.refusedAt, v.doubted = r, now, r.doubted
 		v.takeCanary() // so that nobody sets out with it until the backend has been asked
 		s.counters.refusals++
 		v.event(hclog.Warn, "a device refuses the credential", "credential_id", g.id, "version", lease.VersionID, "device", v.name)

@@ -52,6 +52,32 @@ func TestRotationUnderLoad(t *testing.T) {
 	}
 }
 
+// Logins take three seconds, so that one is refused, and asks, two seconds after another: that one has its own second question
+// no sooner than three seconds after its refusal all the same.
+func TestRotationUnderSlowLogins(t *testing.T) {
+	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
+		n := newNetwork("one")
+		b.set("a", "one")
+		n.wantLogin(t, s, "a", "sw0", "done")
+		n.latency = 3 * time.Second
+		var all sync.WaitGroup
+		for i := range 6 {
+			all.Go(func() {
+				time.Sleep(time.Duration(i) * 500 * time.Millisecond)
+				n.wantLoginDone(t, s, "a", fmt.Sprint("sw", 1+i))
+			})
+		}
+		time.Sleep(3*time.Second - time.Nanosecond)
+		n.mu.Lock()
+		n.accepts[""] = "two"
+		n.mu.Unlock()
+		time.Sleep(2900 * time.Millisecond)
+		b.set("a", "two")
+		all.Wait()
+		wantCalls(t, b, 4) // at first, then 0, 2 and 4 seconds after the first refusal
+	})
+}
+
 // A read that was begun before the refusal doesn't tell whether the password has changed.
 func TestAnOlderReadIsNoAnswerToARefusal(t *testing.T) {
 	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
