@@ -60,25 +60,40 @@ func (w *warming) single(ctx context.Context, id string) {
 	w.singles <- struct{}{}
 	defer func() { <-w.singles }()
 	if ctx.Err() != nil {
-		w.tell(id, Lease{}, callerError(ctx, key{id: id}))
+		w.late(ctx, id)
 		return
 	}
 	lease, err := w.store.Get(ctx, id)
 	w.tell(id, lease, err)
 }
 
+// late answers from what is kept, when there is no time for a read.
+func (w *warming) late(ctx context.Context, id string) {
+	s, k := w.store, key{id: id}
+	var lease Lease
+	err := k.check()
+	if err == nil {
+		s.mu.Lock()
+		lease, err = s.look(ctx, k)
+		s.unlock()
+	}
+	if err == nil && lease.answer == nil {
+		lease, err, _ = s.staleInstead(k, callerError(ctx, k))
+	}
+	w.tell(id, lease, plain(err))
+}
+
 // chunk brings up to credential.MaxBatch ids. What others are reading already isn't read again, and what is read here can
 // be waited for by others: each id has its flight.
 func (w *warming) chunk(ctx context.Context, ids []string) {
-	waiting, err := w.depart(ctx, ids)
-	if err != nil {
+	if ctx.Err() != nil {
 		for _, id := range ids {
-			w.tell(id, Lease{}, err)
+			w.late(ctx, id)
 		}
 		return
 	}
 	var unread []string
-	for _, f := range waiting {
+	for _, f := range w.depart(ctx, ids) {
 		if lease, err, again := w.store.await(ctx, f); again {
 			unread = append(unread, f.key.id)
 		} else {
@@ -89,10 +104,7 @@ func (w *warming) chunk(ctx context.Context, ids []string) {
 }
 
 // depart answers what it can at once, and returns the flights that will bring the rest.
-func (w *warming) depart(ctx context.Context, ids []string) (waiting []*flight, err error) {
-	if ctx.Err() != nil {
-		return nil, callerError(ctx, key{id: ids[0]})
-	}
+func (w *warming) depart(ctx context.Context, ids []string) (waiting []*flight) {
 	s := w.store
 	s.mu.Lock()
 	defer s.unlock()
@@ -127,13 +139,13 @@ func (w *warming) depart(ctx context.Context, ids []string) (waiting []*flight, 
 	left = len(own)
 	if len(own) == 0 {
 		cancel()
-		return waiting, nil
+		return waiting
 	}
 	s.running.Go(func() {
 		defer cancel()
 		w.read(batchCtx, own)
 	})
-	return waiting, nil
+	return waiting
 }
 
 // read makes one batch call for all flights. If the provider can't do that after all, it discards them, and so whoever

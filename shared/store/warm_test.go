@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -204,6 +205,35 @@ func TestWarmHonoursItsContext(t *testing.T) {
 			if b.running != 0 {
 				t.Errorf("%d calls go on", b.running)
 			}
+		}
+	})
+}
+
+// Without time for a read there still is what Get would give: what is kept, and else an error that names the id.
+func TestWarmWithoutTime(t *testing.T) {
+	batchBubble(t, options(), func(t *testing.T, b *batchBackend, s *Store) {
+		b.set("old", "one")
+		wantGet(t, s, "old", "fresh one")
+		pass(6 * time.Minute)
+		b.set("kept", "one")
+		wantGet(t, s, "kept", "fresh one")
+		ctx, cancel := context.WithTimeout(t.Context(), 0)
+		defer cancel()
+		ids := []string{"cold1", "kept", "", "old", "cold2"}
+		for _, provider := range []Provider{b, b.backend} {
+			s.provider = provider
+			results := s.Warm(ctx, ids)
+			for i, want := range []string{"error DEADLINE_EXCEEDED", "fresh one", "error CREDENTIAL_ID_INVALID", "fresh one", "error DEADLINE_EXCEEDED"} {
+				if got := told(Lease{Credential: results[i].Credential}, results[i].Err); got != want {
+					t.Errorf("%q: %s, want %s", ids[i], got, want)
+				}
+				if err := results[i].Err; strings.HasPrefix(ids[i], "cold") && !strings.Contains(err.Error(), ids[i]) {
+					t.Errorf("the error of %q is %v", ids[i], err)
+				}
+			}
+		}
+		if wantCalls(t, b.backend, 2); len(b.batches) != 0 {
+			t.Errorf("asked for %v", b.batches)
 		}
 	})
 }
