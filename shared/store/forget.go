@@ -15,6 +15,7 @@ func (s *Store) Reload(changed bool) {
 	}
 	s.discardAll()
 	s.cells.order.Purge()
+	s.guards.unask()
 }
 
 // Forget drops everything about an id, in all its versions, including that devices have refused it: a quarantine is

@@ -44,6 +44,23 @@ func TestReloadWithOtherSettingsDropsEverything(t *testing.T) {
 	})
 }
 
+// Nor does an answer to a refusal hold that was asked for with other settings.
+func TestReloadWithOtherSettingsAsksAgainAfterARefusal(t *testing.T) {
+	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
+		n := newNetwork("two")
+		b.set("a", "one")
+		wantGet(t, s, "a", "fresh one")
+		b.fail(oops(credential.AccessDenied))
+		n.wantLogin(t, s, "a", "sw1", "CREDENTIAL_REJECTED")
+		b.fail(nil)
+		s.Reload(true)
+		wantGet(t, s, "a", "fresh one")
+		b.set("a", "two")
+		n.wantLogin(t, s, "a", "sw2", "done")
+		n.wantSent(t, "sw1 one", "sw2 one", "sw2 two")
+	})
+}
+
 func TestOlderFlightsAreDiscarded(t *testing.T) {
 	for name, drop := range map[string]func(*Store){
 		"reload": func(s *Store) { s.Reload(true) },

@@ -85,6 +85,13 @@ func (gs *guards) forget(id string) {
 	}
 }
 
+// unask drops what the backend has answered to refusals, so that it is asked again.
+func (gs *guards) unask() {
+	for _, g := range gs.all {
+		g.ask = ask{}
+	}
+}
+
 func (gs *guards) clear() {
 	for id := range gs.all {
 		gs.forget(id)

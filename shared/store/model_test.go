@@ -77,6 +77,9 @@ func (m *model) reload(changed bool) {
 	m.failures, m.outage = make(map[key]*modelFailure), nil
 	if changed {
 		m.kept = make(map[key]*modelAnswer)
+		for _, g := range m.guards {
+			g.asked = time.Time{}
+		}
 	}
 	for _, a := range m.kept {
 		a.fresh = 0
