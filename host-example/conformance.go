@@ -34,7 +34,8 @@ func (c *cli) conformanceCommand() *cobra.Command {
 (MUST or SHOULD) and a reason; --list shows them.
 
 SETTINGS is a YAML file with the provider's settings, without a prefix. FIXTURES is a YAML file that says what the backend
-holds; its values should be made up for the purpose, since they are looked for in every log line and error:
+holds; its values should be made up for the purpose, since they are looked for in every log line and error. Those of fewer
+than 8 bytes aren't: they are found by chance too.
 
   credentials:
     lab_creds: {username: admin, password: canary-4711, extra: {port: "22"}}    # without extra it isn't looked at

@@ -22,6 +22,7 @@ import (
 type evidence struct {
 	mu        sync.Mutex
 	needles   []needle
+	known     bool // some of the needles are the fixtures': there is something for a provider to give away
 	processes []seen[*process]
 	errors    []seen[error]
 	failures  []seen[[]byte] // the errors in batches, encoded
@@ -74,6 +75,7 @@ func (v *evidence) secretOf(fixtures Fixtures, text, what string) {
 		}
 	}
 	v.secret(text, what)
+	v.known = v.known || len(text) >= shortestSecret
 }
 
 // shortestSecret is the length from which a text that is found is surely the secret, in bytes.
@@ -95,6 +97,11 @@ func (v *evidence) secret(text, what string) {
 		v.needles = append(v.needles, needle{[]byte(text), what + form})
 	}
 	add("", text)
+	for line := range strings.Lines(text) { // a private key may come out in as many lines as it has
+		if line = strings.TrimSpace(line); len(line) >= shortestSecret && !strings.HasPrefix(line, "-----") {
+			add(", one line of it", line)
+		}
+	}
 	for _, html := range []bool{true, false} {
 		add(" in JSON", escaped(text, html))
 		add(" in JSON that is in JSON", escaped(escaped(text, html), html))

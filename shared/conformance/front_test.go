@@ -71,6 +71,29 @@ func TestSingleChecks(t *testing.T) {
 	}
 }
 
+// Where the fixtures have no secret that could be found, that none was found proves nothing, and is no pass.
+func TestFixturesWithoutSecrets(t *testing.T) {
+	options := rightOptions(t, "right", "^CP-(CONFIGURE-003|SECRECY-.*)$")
+	options.Fixtures = Fixtures{
+		Credentials: map[string]Credential{"lab": {Username: "admin", Password: Text("short")}, "lab-of-admin": {Username: "a", Password: Text("lab-of-admin")}},
+		Missing:     []string{"nobody"},
+	}
+	report, err := Examine(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, result := range report.Results[1:] {
+		if result.Verdict != Skipped || !strings.Contains(result.Detail, "no secret of 8 bytes") {
+			t.Errorf("%s %s: %s", result.ID, result.Verdict, result.Detail)
+		}
+	}
+	// What the kit makes up is looked for even so.
+	options.Environ[0] = envSpecimen + "=CP-SECRECY-003 quotes settings"
+	if report, err = Examine(t.Context(), options); err != nil || report.Results[3].ID != "CP-SECRECY-003" || report.Results[3].Verdict != Failed {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
+
 func TestOptionsThatMakeNoSense(t *testing.T) {
 	good := rightOptions(t, "right", "")
 	for _, test := range []struct {

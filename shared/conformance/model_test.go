@@ -82,7 +82,7 @@ func modelFixtures() Fixtures {
 	return Fixtures{
 		Credentials: map[string]Credential{
 			"lab":  {Username: "admin", Password: Text("canary-<4711>"), Extra: map[string]string{"enable_password": "canary-4712"}},
-			"core": {Username: "netops", Password: Text(""), Extra: map[string]string{"private_key": "canary\n4713\n"}},
+			"core": {Username: "netops", Password: Text(""), Extra: map[string]string{"private_key": "-----BEGIN KEY-----\ncanary-4718\n-----END KEY-----\n"}},
 			"edge": {Username: "key", Extra: map[string]string{"private_key": "canary-4714"}},
 		},
 		Missing:     []string{"nobody"},

@@ -159,6 +159,7 @@ var specimens = map[string]specimen{
 	"CP-SECRECY-002 logs it":               {logs: []string{`{"@level":"info","@message":"password canary-4712","@timestamp":"x"}`}},
 	"CP-SECRECY-002 logs it in JSON":       {logs: []string{`{"@level":"info","@message":"{\"password\":\"canary-\\u003c4711\\u003e\"}","@timestamp":"x"}`}},
 	"CP-SECRECY-002 logs it in base64":     {logs: []string{`{"@level":"info","@message":"` + base64.StdEncoding.EncodeToString([]byte("admin:canary-4714!")) + `","@timestamp":"x"}`}},
+	"CP-SECRECY-002 logs a key's line":     {logs: []string{`{"@level":"info","@message":"line 2 is canary-4718","@timestamp":"x"}`}},
 	"CP-SECRECY-002 logs settings":         {answers: on(logSettings)},
 	"CP-SECRECY-003 quotes what is broken": {answers: onID("broken", func() error {
 		return wire.StatusError(credential.Errorf(credential.CredentialMalformed, "no").With("value", "canary-4715"))
