@@ -22,11 +22,20 @@ const maxFile = 16 << 20
 // in steps of up to two seconds.
 const settling = 3 * time.Second
 
+// A file that was written to a moment ago may be the half of what it will be. The other half would read as "there is no such
+// credential", for which a worker forgets the one that it has.
+const (
+	quiet    = 100 * time.Millisecond // without a change: nobody is writing
+	patience = 2 * time.Second        // for that
+	look     = 10 * time.Millisecond  // from one look to the next
+)
+
 // file is the credential file. It is parsed again when it has changed, which is looked at on each read: there is nothing
 // that watches it, and so nothing that can miss a change.
 type file struct {
-	path string
-	log  hclog.Logger
+	path            string
+	log             hclog.Logger
+	quiet, patience time.Duration
 
 	turn   chan struct{} // holds one token: whoever has it reads
 	last   *content      // what was read last
@@ -34,7 +43,7 @@ type file struct {
 }
 
 func newFile(path string, log hclog.Logger) *file {
-	f := &file{path: path, log: log, turn: make(chan struct{}, 1)}
+	f := &file{path: path, log: log, quiet: quiet, patience: patience, turn: make(chan struct{}, 1)}
 	f.turn <- struct{}{}
 	return f
 }
@@ -66,9 +75,9 @@ func (f *file) read(ctx context.Context) (*content, error) {
 
 // refresh reads the file if it is not the one that was read last. It runs in one goroutine at a time.
 func (f *file) refresh() (*content, error) {
-	info, err := os.Stat(f.path)
+	info, err := f.still()
 	if err != nil {
-		return nil, f.failure(err)
+		return nil, err
 	}
 	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
 		return nil, f.misconfigured("it is not a regular file")
@@ -83,12 +92,34 @@ func (f *file) refresh() (*content, error) {
 	f.warnOfPermissions(info)
 	entries, wrong := parse(text)
 	if wrong != nil {
-		return nil, f.misconfigured("%s", wrong.String()).
-			WithHelp("put values with special characters into quotes, for example: password: 'p@ss: word'")
+		advice := wrong.advice
+		if advice == "" {
+			advice = "put values with special characters into quotes, for example: password: 'p@ss: word'"
+		}
+		return nil, f.misconfigured("%s", wrong.String()).WithHelp("%s", advice)
 	}
 	f.last = &content{path: f.path, info: info, read: time.Now(), entries: entries}
 	f.log.Debug("credential file read", "path", f.path, "credentials", len(entries))
 	return f.last, nil
+}
+
+// still waits until nobody writes to the file, and returns what is known of it then. A time in the future says nothing.
+func (f *file) still() (fs.FileInfo, error) {
+	for begin := time.Now(); ; {
+		info, err := os.Stat(f.path)
+		if err != nil {
+			return nil, f.failure(err)
+		}
+		age := time.Since(info.ModTime())
+		if age < 0 || age >= f.quiet || f.last != nil && f.last.isOf(info) {
+			return info, nil
+		}
+		if time.Since(begin) > f.patience {
+			return nil, credential.Errorf(credential.BackendUnavailable, "credential file %s: somebody keeps writing to it", f.path).
+				With("stage", "read").WithHelp("write another file, and rename it to %s", f.path)
+		}
+		time.Sleep(min(look, f.quiet-age))
+	}
 }
 
 // load reads the whole file, and what is known of exactly the file that it read.

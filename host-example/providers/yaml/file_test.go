@@ -95,6 +95,42 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// While somebody writes, half of the file isn't taken for all of it: a credential that isn't written yet would be one that
+// doesn't exist.
+func TestHalfWritten(t *testing.T) {
+	p, path := yamlFile(t, "x: {username: a, password: first}\n", hclog.NewNullLogger())
+	if got := password(t, p); got != "first" {
+		t.Fatalf("password %q", got)
+	}
+	p.file.quiet, p.file.patience = time.Hour, time.Hour
+	write(t, path, "y: {username: a, password: b}\n")
+	read := make(chan error, 1)
+	go func() {
+		_, err := p.Get(t.Context(), credential.Request{ID: "x"})
+		read <- err
+	}()
+	select {
+	case err := <-read:
+		t.Fatalf("in the middle of a writing: %v", err)
+	case <-time.After(5 * look):
+	}
+	write(t, path, "y: {username: a, password: b}\nx: {username: a, password: second}\n")
+	old := time.Now().Add(-2 * time.Hour)
+	if err := os.Chtimes(path, old, old); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-read; err != nil {
+		t.Errorf("after it: %v", err)
+	}
+
+	// One who never stops is a backend that can't be read at present: the worker goes on with what it has.
+	p.file.patience = 0
+	write(t, path, "y: {username: a, password: b}\n")
+	if _, err := p.Get(t.Context(), credential.Request{ID: "x"}); credential.ReasonOf(err) != credential.BackendUnavailable {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestFailures(t *testing.T) {
 	for _, test := range []struct {
 		name  string

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -54,6 +55,9 @@ const adviceQuotes = "put the value in quotes"
 
 // parse reads the file. Its defect is one of the whole file; those of single entries are in the entries.
 func parse(text []byte) (map[string]entry, *defect) {
+	if line := brokenLine(text); line > 0 {
+		return nil, &defect{line: line, problem: "it is not UTF-8 text", advice: "save the file as UTF-8: iconv -f latin1 -t utf-8"}
+	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var document yaml.Node
 	if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
@@ -96,6 +100,20 @@ func parse(text []byte) (map[string]entry, *defect) {
 		entries[id] = found
 	}
 	return entries, nil
+}
+
+// brokenLine is the first line that isn't UTF-8; 0 if there is none. UTF-16 with its mark is the parser's affair.
+func brokenLine(text []byte) int {
+	if utf8.Valid(text) || bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		return 0
+	}
+	number := 0
+	for line := range bytes.Lines(text) {
+		if number++; !utf8.Valid(line) {
+			break
+		}
+	}
+	return number
 }
 
 // readEntry reads one credential. Every value comes out byte for byte as YAML has it.

@@ -108,7 +108,8 @@ func TestParseFile(t *testing.T) {
 		{name: "an unclosed bracket", yaml: "a: {username: x\nb: {username: x}\n", wrong: "line 2: it is not valid YAML"},
 		{name: "a tab", yaml: "a:\n\tusername: x\n", wrong: "line 2: it is not valid YAML"},
 		{name: "an unknown anchor", yaml: "a: {username: x, password: *" + canary + "}\n", wrong: "it is not valid YAML"},
-		{name: "not UTF-8", yaml: "a: {username: x, password: \xff" + canary + "}\n", wrong: "it is not valid YAML"},
+		{name: "not UTF-8", yaml: "b: {}\na: {username: x, password: \xff" + canary + "}\n", wrong: "line 2: it is not UTF-8 text"},
+		{name: "UTF-16", yaml: "\xff\xfea\x00:\x00 \x00{\x00}\x00\n\x00", ids: []string{"a"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			entries, wrong := parse([]byte(test.yaml))
