@@ -45,7 +45,7 @@ func checkShutdown(ctx context.Context, e *exam) error {
 	}
 	_, _ = i.get(ctx, e.anyID())
 	answer := i.shutdown(ctx) // the process may end before it has answered
-	if !i.wait(endTime) {
+	if !i.wait(ctx, endTime) {
 		return fmt.Errorf("it is still running after %v; the call: %s", endTime, outcome(answer))
 	}
 	return nil
@@ -58,7 +58,7 @@ func checkLifeline(ctx context.Context, e *exam) error {
 	}
 	_, _ = i.get(ctx, e.anyID())
 	i.cutLifeline()
-	if !i.wait(endTime) {
+	if !i.wait(ctx, endTime) {
 		return fmt.Errorf("it is still running after %v", endTime)
 	}
 	return nil
@@ -74,7 +74,7 @@ func checkLeftovers(ctx context.Context, e *exam) error {
 	}
 	e.use(ctx, i)
 	_ = i.shutdown(ctx)
-	if !i.wait(endTime) {
+	if !i.wait(ctx, endTime) {
 		return within("CP-SHUTDOWN-001", fmt.Errorf("it is still running after %v", endTime))
 	}
 	for deadline := time.Now().Add(endTime); ; time.Sleep(5 * time.Millisecond) {
@@ -97,7 +97,7 @@ func checkLogLevel(ctx context.Context, e *exam) error {
 	e.use(ctx, i)
 	_, _ = i.provider.ListCredentials(ctx, &credentialv1.ListCredentialsRequest{})
 	_ = i.shutdown(ctx)
-	i.wait(endTime)
+	i.wait(ctx, endTime)
 	i.end()
 	for n, line := range lines(i.stderr.bytes()) {
 		var fields map[string]any

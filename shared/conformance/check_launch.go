@@ -60,7 +60,7 @@ func (e *exam) byHand(ctx context.Context, explains bool) error {
 			return err
 		}
 		p.cutLifeline()
-		ended := p.wait(startTime)
+		ended := p.wait(ctx, startTime)
 		p.release() // after it nothing more is written
 		first := <-p.line
 		_, handshaken := parseHandshake(first)

@@ -79,7 +79,7 @@ func (e *exam) look(ctx context.Context) error {
 	for _, shared := range []*instance{e.bare, e.ready, e.gone} {
 		if shared != nil {
 			_ = shared.shutdown(ctx)
-			shared.wait(endTime)
+			shared.wait(ctx, endTime)
 			shared.end()
 		}
 	}

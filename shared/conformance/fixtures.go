@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -101,13 +102,30 @@ func ParseSettings(text []byte) (map[string]any, error) {
 }
 
 // quotedValue is where the YAML library's errors quote what they found.
-var quotedValue = regexp.MustCompile("`[^`]*`")
+var quotedValue = regexp.MustCompile(" `[^`]*`")
+
+// inWords has what stands for the types of Go in those errors.
+var inWords = strings.NewReplacer(
+	"unmarshal errors:", "it is not of the right form:", "cannot unmarshal", "can't take",
+	"!!seq", "a list", "!!map", "a mapping", "!!str", "the text", "!!int", "the number", "!!float", "the number", "!!bool", "the boolean",
+	"into map[string]conformance.Credential", "as a mapping of ids to credentials", "into map[string][]string", "as a mapping of ids to lists of secrets",
+	"into map[string]interface {}", "as a mapping of settings", "into map[string]string", "as a mapping of texts", "into []string", "as a list of texts",
+	"into []conformance.Version", "as a list of versions", "into conformance.Credential", "as a credential", "into conformance.Version", "as a version",
+	"into conformance.Variation", "as settings and environment", "into conformance.Fixtures", "as fixtures", "into string", "as a text",
+	"not found in type conformance.Fixtures", "is none of a file of fixtures", "not found in type conformance.Credential", "is none of a credential",
+	"not found in type conformance.Version", "is none of a version", "not found in type conformance.Variation", "is none of backend_gone",
+)
 
 func decode(text []byte, into any) error {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
-	if err := decoder.Decode(into); err != nil && !errors.Is(err, io.EOF) {
-		return errors.New(quotedValue.ReplaceAllString(err.Error(), "a value"))
+	if err := decoder.Decode(into); errors.Is(err, io.EOF) {
+		return nil
+	} else if err != nil {
+		return errors.New(inWords.Replace(quotedValue.ReplaceAllString(err.Error(), "")))
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return errors.New("there is more than one YAML document in it (a line with ---)")
 	}
 	return nil
 }
@@ -122,6 +140,11 @@ func (f Fixtures) check() error {
 		}
 		if c.Password == nil && c.Extra[credential.PrivateKeyField] == "" {
 			return fmt.Errorf("fixtures: credential %q has neither a password nor a private_key in extra", id)
+		}
+	}
+	for _, id := range f.Missing {
+		if _, exists := f.Credentials[id]; exists {
+			return fmt.Errorf("fixtures: %q is among the credentials and among the missing", id)
 		}
 	}
 	for i, v := range f.Versions {

@@ -129,6 +129,18 @@ func TestInterruption(t *testing.T) {
 	}
 }
 
+// Nobody waits for a program that hangs when the checks are given up.
+func TestInterruptionOfAHang(t *testing.T) {
+	options := rightOptions(t, "right", "CP-HANDSHAKE-001")
+	options.Plugin = script(t, "#!/bin/sh\nexec sleep 60\n")
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	if _, err := Examine(ctx, options); err == nil || time.Since(begin) > startTime/2 {
+		t.Errorf("after %v: %v", time.Since(begin), err)
+	}
+}
+
 func TestParse(t *testing.T) {
 	fixtures, err := ParseFixtures([]byte(`
 credentials:
@@ -141,7 +153,11 @@ versions: [{credential_id: lab, version_label: OLD, username: admin, password: x
 		t.Errorf("%+v, %v", fixtures, err)
 	}
 	for _, test := range []struct{ name, text, says string }{
-		{"unknown keys", "credential: {}", "credential"},
+		{"unknown keys", "credential: {}", "field credential is none of a file of fixtures"},
+		{"unknown keys of a credential", "credentials: {x: {user: a}}", "field user is none of a credential"},
+		{"a list of ids", "credentials: [x]", "can't take a list as a mapping of ids to credentials"},
+		{"two documents", "credentials: {x: {username: a, password: b}}\nmissing: [y]\n---\nmissing: [z]\n", "more than one YAML document"},
+		{"what is there and isn't", "credentials: {x: {username: a, password: b}}\nmissing: [x]\n", `"x" is among the credentials and among the missing`},
 		{"a list where there should be a text", "credentials: {x: {username: a, password: [canary-4711]}}", "line 1"},
 		{"a text where there should be a list", "missing: canary-4711", "line 1"},
 		{"nothing", "", "at least one"},

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/tom-worker/credential-provider/shared/internal/wire"
@@ -131,10 +132,8 @@ func (e *exam) launch(options launchOptions) (_ *process, err error) {
 	p.lifeline = lifeline
 	theirs = []*os.File{stdin, stdoutW, stderrW}
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = stdin, stdoutW, stderrW
-	if err := p.cmd.Start(); errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.New("the system doesn't execute it: the program that its first line names after #! doesn't exist, or its dynamic loader doesn't")
-	} else if err != nil {
-		return nil, fmt.Errorf("the system doesn't execute it: %w", err)
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("the system doesn't execute it: %w", notExecuted(err))
 	}
 	p.copies.Go(func() { p.readStdout(stdout) })
 	p.copies.Go(func() { _, _ = io.Copy(&p.stderr, stderr) })
@@ -144,6 +143,20 @@ func (e *exam) launch(options launchOptions) (_ *process, err error) {
 	}()
 	e.evidence.add(e.current, p)
 	return p, nil
+}
+
+// notExecuted says what stands behind the system's own words, where that is known.
+func notExecuted(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return errors.New("the program that its first line names after #! doesn't exist, or its dynamic loader doesn't")
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w; chmod 0755 it, unless it is on a file system mounted noexec", err)
+	case errors.Is(err, syscall.ENOEXEC):
+		return fmt.Errorf("%w: it is neither a program for this system nor a script whose first line, #!, names its interpreter", err)
+	default:
+		return err
+	}
 }
 
 // environment is the provider's: that of the options without any launch's variables, and this launch's.
@@ -215,7 +228,7 @@ func (p *process) handshake(ctx context.Context) (string, error) {
 	select {
 	case line, ok := <-p.line:
 		if !ok {
-			if p.wait(pipeGrace) {
+			if p.wait(ctx, pipeGrace) {
 				return "", fmt.Errorf("it ended (%s) without a handshake line", p.cmd.ProcessState)
 			}
 			return "", errors.New("it closed standard output without a handshake line")
@@ -237,14 +250,16 @@ func (p *process) handshake(ctx context.Context) (string, error) {
 	}
 }
 
-// wait says whether the process ends within the time.
-func (p *process) wait(limit time.Duration) bool {
+// wait says whether the process ends within the time. When ctx ends nobody wants to know any more.
+func (p *process) wait(ctx context.Context, limit time.Duration) bool {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case <-p.exited:
 		return true
 	case <-timer.C:
+		return false
+	case <-ctx.Done():
 		return false
 	}
 }

@@ -15,23 +15,27 @@ import (
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
+// script is a program of this text.
+func script(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "tom-credential-script")
+	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // What a failed check says must be enough to find the mistake.
 func TestMessages(t *testing.T) {
-	script := func(text string) string {
-		path := filepath.Join(t.TempDir(), "tom-credential-script")
-		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
 	for _, test := range []struct {
 		name, plugin, specimen, run string
 		says                        []string
 	}{
-		{"a start that fails", script("#!/bin/sh\necho 'no module grpc' >&2\necho 'token canary-4714' >&2\nexit 3\n"), "", "CP-HANDSHAKE-003",
+		{"a start that fails", script(t, "#!/bin/sh\necho 'no module grpc' >&2\necho 'token canary-4714' >&2\nexit 3\n"), "", "CP-HANDSHAKE-003",
 			[]string{"exit status 3", "\n  no module grpc\n", "(left out: it holds a secret)"}},
-		{"a silent start that fails", script("#!/bin/sh\nexit 3\n"), "", "CP-HANDSHAKE-003", []string{"exit status 3", "nothing on standard error"}},
-		{"an interpreter that isn't there", script("#!/nowhere/node\n"), "", "CP-HANDSHAKE-003", []string{"#!"}},
+		{"a silent start that fails", script(t, "#!/bin/sh\nexit 3\n"), "", "CP-HANDSHAKE-003", []string{"exit status 3", "nothing on standard error"}},
+		{"a text", script(t, "hello\n"), "", "CP-HANDSHAKE-003", []string{"neither a program for this system nor a script"}},
+		{"an interpreter that isn't there", script(t, "#!/nowhere/node\n"), "", "CP-HANDSHAKE-003", []string{"#!"}},
 		{"another certificate", "", "CP-TLS-001 shows another certificate", "CP-TLS-001", []string{"failed to verify certificate"}},
 		{"settings that it refuses", "", "CP-CONFIGURE-001 refuses everything", "CP-CONFIGURE-001", []string{"SETTINGS_INVALID, for "}},
 		{"a process that dies", "", "CP-GET-005 dies of NUL", "CP-GET-005", []string{"its process has ended (exit status 3)"}},

@@ -156,7 +156,7 @@ func (e *exam) replaceShared(failed bool) (end string) {
 			continue
 		}
 		// A call fails a moment before the process that died in it is gone.
-		ended := i.ended() || failed && i.wait(deathTime)
+		ended := i.ended() || failed && i.wait(context.Background(), deathTime)
 		if ended {
 			end = i.cmd.ProcessState.String()
 		}
