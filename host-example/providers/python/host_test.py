@@ -16,7 +16,7 @@ import time
 import traceback
 import unittest
 
-from tom_credential import host
+from tom_credential import host, wire
 from tom_credential.host import Credential, Error, Reason, Secret
 from tom_credential.process import Log
 
@@ -199,6 +199,10 @@ class TestOthers(HostTest):
             provider.get("throttled")
         with self.refused(Reason.CREDENTIAL_NOT_FOUND):  # with as many details as there may be
             provider.get("nobody")
+        provider.capabilities -= {"BATCH"}
+        del provider._methods[wire.PROVIDER, "BatchGetCredentials"]
+        lab, nobody = provider.get_batch(["lab", "nobody"])
+        self.assertEqual((lab.credential_id, nobody.reason), ("lab", Reason.CREDENTIAL_NOT_FOUND))
         provider.get("leaky")  # logs what it handed out before
         provider.get("token")  # logs what it was given
         provider.close()

@@ -99,7 +99,12 @@ class Provider:
         return self._take(request, wire.credential_from_proto(answer.credential))
 
     def get_batch(self, ids, *, timeout=None):
-        """Reads many credentials: for each id a Credential, or the Error that get would have raised, in their order."""
+        """Reads many credentials: for each id a Credential, or the Error that get would have raised, in their order.
+
+        A provider without the capability BATCH is asked for one after the other; the timeout is for each then.
+        """
+        if "BATCH" not in self.capabilities:
+            return [self._attempt(id, timeout) for id in ids]
         requests, results = [Request(id) for id in ids], []
         for i in range(0, len(requests), MAX_BATCH):
             part = requests[i : i + MAX_BATCH]
@@ -111,6 +116,14 @@ class Provider:
                 result = wire.result_from_proto(item)
                 results.append(result if isinstance(result, Error) else self._take(request, result))
         return results
+
+    def _attempt(self, id, timeout):
+        try:
+            return self.get(id, timeout=timeout)
+        except Error as problem:
+            if not problem.reason.from_provider:
+                raise  # the others would fail in the same way
+            return problem
 
     def list(self, *, timeout=None):
         """Yields a Summary of each credential; the timeout is for each page."""
