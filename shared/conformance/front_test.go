@@ -181,7 +181,7 @@ versions: [{credential_id: lab, version_label: OLD, username: admin, password: x
 }
 
 func TestReports(t *testing.T) {
-	report := &Report{Plugin: "/x", Name: "model\x1b[31m", Version: "1", Results: []Result{
+	report := &Report{Plugin: "/x", Name: "model\x1b[31m\u009b\u202e", Version: "1", Results: []Result{
 		{Info: Info{"CP-A-001", Must, "passes", "because"}, Verdict: Passed, Duration: 1500 * time.Millisecond},
 		{Info: Info{"CP-A-002", Must, "fails", "because of <this>"}, Verdict: Failed, Detail: "it is\nwrong"},
 		{Info: Info{"CP-A-003", Should, "should", "because"}, Verdict: Failed, Detail: "it isn't"},
@@ -205,7 +205,8 @@ CP-A-004  MUST    skipped  skipped
 CP-A-005  MUST    blocked  blocked
     CP-A-002
 
-model [31m 1 does not conform to the contract: 1 passed, 2 failed, 1 skipped, 1 blocked
+model [31m   1 does not conform to the contract: 1 passed, 2 failed, 1 skipped, 1 blocked
+failed: CP-A-002 CP-A-003
 `
 	if text.String() != want {
 		t.Errorf("text:\n%s", &text)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 )
 
 // Report is the outcome of a run.
@@ -41,7 +42,18 @@ func (r *Report) Count(verdict Verdict) int {
 	return count
 }
 
-// summary is the last line for people.
+// failed are the ids of the checks to begin with: what is blocked follows them.
+func (r *Report) failed() []string {
+	var ids []string
+	for _, result := range r.Results {
+		if result.Verdict == Failed {
+			ids = append(ids, result.ID)
+		}
+	}
+	return ids
+}
+
+// summary is the outcome in a line for people.
 func (r *Report) summary() string {
 	conforms := "conforms to the contract"
 	if !r.Conforms() {
@@ -78,13 +90,16 @@ func (r *Report) WriteText(w io.Writer) error {
 		}
 	}
 	_, err := fmt.Fprintf(w, "\n%s\n", oneLine(r.summary()))
+	if failed := r.failed(); err == nil && len(failed) > 0 {
+		_, err = fmt.Fprintf(w, "failed: %s\n", strings.Join(failed, " "))
+	}
 	return err
 }
 
 // oneLine shows a text that may come from a provider's names.
 func oneLine(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return ' '
 		}
 		return r
