@@ -75,7 +75,7 @@ func parse(text []byte) (map[string]entry, *defect) {
 	if top.Kind != yaml.MappingNode {
 		return nil, &defect{line: top.Line, problem: "the file must be a mapping of credential ids"}
 	}
-	pairs, wrong := flatten(top, 0)
+	pairs, wrong := flatten(top)
 	if wrong != nil {
 		return nil, wrong
 	}
@@ -124,7 +124,7 @@ func readEntry(node *yaml.Node) entry {
 		e.wrong = &defect{line: node.Line, problem: "must be a mapping with username and password, not " + kind(node)}
 		return e
 	}
-	pairs, wrong := flatten(node, 0)
+	pairs, wrong := flatten(node)
 	seen := map[string]bool{}
 	var misspelt []string
 	for _, pair := range pairs {
@@ -242,11 +242,19 @@ type pair struct {
 	merged     bool // from another mapping, by <<: it gives way to the mapping's own
 }
 
-// maxMerges is how deep merged mappings may merge others.
-const maxMerges = 16
+// Merged mappings may merge others, so that a short file could name the same ones more often than anybody can count.
+const (
+	maxDepth  = 16
+	maxMerges = 1000 // for one mapping, with all below it
+)
 
 // flatten returns the pairs of a mapping: first its own, then the merged ones.
-func flatten(mapping *yaml.Node, depth int) ([]pair, *defect) {
+func flatten(mapping *yaml.Node) ([]pair, *defect) {
+	merges := 0
+	return flattenTo(mapping, 0, &merges)
+}
+
+func flattenTo(mapping *yaml.Node, depth int, merges *int) ([]pair, *defect) {
 	var own, merged []pair
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		key, value := mapping.Content[i], mapping.Content[i+1]
@@ -260,10 +268,13 @@ func flatten(mapping *yaml.Node, depth int) ([]pair, *defect) {
 		}
 		for _, source := range sources {
 			source = follow(source)
-			if source.Kind != yaml.MappingNode || depth >= maxMerges {
+			if source.Kind != yaml.MappingNode || depth >= maxDepth {
 				return nil, &defect{line: key.Line, problem: "<< must name a mapping that doesn't hold itself"}
 			}
-			inherited, wrong := flatten(source, depth+1)
+			if *merges++; *merges > maxMerges {
+				return nil, &defect{line: key.Line, problem: fmt.Sprintf("<< names more than %d mappings, with those that they name", maxMerges)}
+			}
+			inherited, wrong := flattenTo(source, depth+1, merges)
 			if wrong != nil {
 				return nil, wrong
 			}

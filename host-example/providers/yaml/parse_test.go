@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -123,6 +124,18 @@ func TestParseFile(t *testing.T) {
 				t.Errorf("ids %q, want %q", got, test.ids)
 			}
 		})
+	}
+}
+
+// A few lines may name each other very often. They don't keep the provider from anything else.
+func TestMergesWithoutEnd(t *testing.T) {
+	text := "m0: &m0 {username: a, password: b}\n"
+	for i := range 12 {
+		text += fmt.Sprintf("m%d: &m%d {<<: [%s]}\n", i+1, i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*m%d, ", i), 10), ", "))
+	}
+	entries, wrong := parse([]byte(text))
+	if wrong != nil || entries["m2"].wrong != nil || entries["m12"].wrong == nil || !strings.Contains(entries["m12"].wrong.problem, "more than 1000 mappings") {
+		t.Errorf("%v, %v, %v", wrong, entries["m2"].wrong, entries["m12"].wrong)
 	}
 }
 
