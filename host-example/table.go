@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"unicode"
+
+	"golang.org/x/text/width"
 )
 
 // table is text in columns, with notes below rows.
@@ -37,18 +37,38 @@ func (t *table) note(text string) {
 }
 
 func (t *table) write(w io.Writer) {
-	var columns bytes.Buffer
-	tabs := tabwriter.NewWriter(&columns, 0, 0, 3, ' ', 0)
+	widths := make([]int, len(t.rows[0])) // of the columns
 	for _, row := range t.rows {
-		_, _ = fmt.Fprintln(tabs, strings.Join(row, "\t"))
+		for i, cell := range row {
+			widths[i] = max(widths[i], shownWidth(cell))
+		}
 	}
-	_ = tabs.Flush() // into memory: no error
-	for i, line := range strings.Split(strings.TrimSuffix(columns.String(), "\n"), "\n") {
-		_, _ = fmt.Fprintln(w, strings.TrimRight(line, " "))
+	for i, row := range t.rows {
+		var line strings.Builder
+		for j, cell := range row {
+			line.WriteString(cell + strings.Repeat(" ", widths[j]-shownWidth(cell)+3))
+		}
+		_, _ = fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
 		for _, note := range t.notes[i] {
 			_, _ = io.WriteString(w, indent(note, "    "))
 		}
 	}
+}
+
+// shownWidth is how many places of a terminal's line a text takes: East Asian characters and emoji take two, marks on the
+// character before them none.
+func shownWidth(text string) int {
+	places := 0
+	for _, r := range text {
+		switch kind := width.LookupRune(r).Kind(); {
+		case unicode.In(r, unicode.Mn, unicode.Me):
+		case kind == width.EastAsianWide, kind == width.EastAsianFullwidth:
+			places += 2
+		default:
+			places++
+		}
+	}
+	return places
 }
 
 // indent begins each line with margin and ends the last one.
@@ -56,12 +76,12 @@ func indent(text, margin string) string {
 	return margin + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n"+margin) + "\n"
 }
 
-// wrap breaks a text at spaces so that no line has more than width characters, unless a single word has.
-func wrap(text string, width int) string {
+// wrap breaks a text at spaces so that no line takes more than so many places, unless a single word does.
+func wrap(text string, places int) string {
 	var lines []string
 	line := ""
 	for word := range strings.FieldsSeq(text) {
-		if line != "" && len([]rune(line))+1+len([]rune(word)) > width {
+		if line != "" && shownWidth(line)+1+shownWidth(word) > places {
 			lines = append(lines, line)
 			line = ""
 		}
