@@ -2,6 +2,7 @@ package trace
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"runtime"
 	"strings"
@@ -141,20 +142,23 @@ func TestVariablesThatAreWrong(t *testing.T) {
 	}
 }
 
-// The details that the libraries read arrive where they should, by both protocols.
+// The details that the libraries read arrive where they should, by every protocol.
 func TestProtocols(t *testing.T) {
 	c := collector(t)
-	for protocol, endpoint := range map[string]string{"": c.URL(), "http/protobuf": c.URL(), "grpc": c.GRPC()} {
+	for protocol, endpoint := range map[string]string{"": c.URL(), "http/protobuf": c.URL(), "http/json": c.URL(), "grpc": c.GRPC()} {
 		t.Run(protocol, func(t *testing.T) {
 			before := len(c.Spans())
 			traces, log := fromEnvironment(t, "OTEL_EXPORTER_OTLP_PROTOCOL="+protocol, "OTEL_EXPORTER_OTLP_ENDPOINT="+endpoint,
 				"OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=lab,service.version=9")
-			_, span := traces.Command(t.Context(), "get")
+			ctx, span := traces.Command(t.Context(), "get")
 			span.End(nil)
 			traces.Close(t.Context())
 			spans := c.Spans()[before:]
 			if len(spans) != 1 || log.Len() > 0 {
 				t.Fatalf("%d spans; the log says %q", len(spans), log)
+			}
+			if want := cmp.Or(protocol, "http/protobuf"); spans[0].Protocol != want || spans[0].Trace != ID(ctx) {
+				t.Errorf("trace %s came by %s; it was %s", spans[0].Trace, spans[0].Protocol, ID(ctx))
 			}
 			about := spans[0].Resource
 			if about["service.name"] != "worker" || about["service.version"] != "9" || about["deployment.environment.name"] != "lab" || about["host.name"] == "" {

@@ -8,6 +8,7 @@ package tracetest
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	collectorv1 "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	commonv1 "go.opentelemetry.io/proto/otlp/common/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -35,6 +37,8 @@ type Span struct {
 	Start, End time.Time
 	// Resource is about the process that it comes from.
 	Resource map[string]string
+	// Protocol is how it came: http/protobuf, http/json or grpc.
+	Protocol string
 }
 
 // Collector is a running collector. Its methods may be called concurrently.
@@ -129,12 +133,13 @@ func (c *Collector) Raw() []byte {
 const RefusalBody = "what-the-collector-answers"
 
 func (c *Collector) serveHTTP(w http.ResponseWriter, r *http.Request) {
-	message := &collectorv1.ExportTraceServiceRequest{}
+	kind := r.Header.Get("Content-Type")
 	body, err := io.ReadAll(r.Body)
+	var message *collectorv1.ExportTraceServiceRequest
 	if err == nil {
-		err = proto.Unmarshal(body, message)
+		message, err = decode(kind, body)
 	}
-	if err != nil || r.URL.Path != "/v1/traces" || r.Header.Get("Content-Type") != "application/x-protobuf" {
+	if err != nil || r.URL.Path != "/v1/traces" {
 		http.Error(w, "no OTLP", http.StatusBadRequest)
 		return
 	}
@@ -145,13 +150,61 @@ func (c *Collector) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, RefusalBody, down)
 		return
 	}
-	if _, err := c.Export(r.Context(), message); err == nil {
-		w.Header().Set("Content-Type", "application/x-protobuf")
+	w.Header().Set("Content-Type", kind)
+	switch kind {
+	case asProtobuf:
+		_ = c.take(r.Context(), message, "http/protobuf")
+	case asJSON:
+		if c.take(r.Context(), message, "http/json") == nil {
+			_, _ = io.WriteString(w, "{}")
+		}
 	}
+}
+
+// The forms of a message by HTTP.
+const (
+	asProtobuf = "application/x-protobuf"
+	asJSON     = "application/json"
+)
+
+func decode(kind string, body []byte) (*collectorv1.ExportTraceServiceRequest, error) {
+	message := &collectorv1.ExportTraceServiceRequest{}
+	switch kind {
+	case asProtobuf:
+		return message, proto.Unmarshal(body, message)
+	case asJSON:
+		if err := protojson.Unmarshal(body, message); err != nil {
+			return nil, err
+		}
+		return message, hexadecimal(message)
+	}
+	return nil, fmt.Errorf("no OTLP has the type %q", kind)
+}
+
+// hexadecimal puts right the ids of a message that was JSON: OTLP has them in hexadecimal, where protobuf's JSON has base64.
+func hexadecimal(message *collectorv1.ExportTraceServiceRequest) error {
+	for _, from := range message.GetResourceSpans() {
+		for _, scope := range from.GetScopeSpans() {
+			for _, span := range scope.GetSpans() {
+				for _, id := range []*[]byte{&span.TraceId, &span.SpanId, &span.ParentSpanId} {
+					var err error
+					if *id, err = hex.DecodeString(base64.StdEncoding.EncodeToString(*id)); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // Export implements the OTLP service.
 func (c *Collector) Export(ctx context.Context, message *collectorv1.ExportTraceServiceRequest) (*collectorv1.ExportTraceServiceResponse, error) {
+	return &collectorv1.ExportTraceServiceResponse{}, c.take(ctx, message, "grpc")
+}
+
+// take keeps what has arrived.
+func (c *Collector) take(ctx context.Context, message *collectorv1.ExportTraceServiceRequest, protocol string) error {
 	c.mu.Lock()
 	hangs := c.hangs
 	c.mu.Unlock()
@@ -161,11 +214,11 @@ func (c *Collector) Export(ctx context.Context, message *collectorv1.ExportTrace
 		case <-hangs:
 		case <-ctx.Done():
 		}
-		return nil, errors.New("hung up")
+		return errors.New("hung up")
 	}
 	raw, err := proto.Marshal(message)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -175,7 +228,7 @@ func (c *Collector) Export(ctx context.Context, message *collectorv1.ExportTrace
 		for _, scope := range from.GetScopeSpans() {
 			for _, span := range scope.GetSpans() {
 				s := Span{
-					Name: span.GetName(), Kind: span.GetKind().String(), Resource: resource,
+					Name: span.GetName(), Kind: span.GetKind().String(), Resource: resource, Protocol: protocol,
 					Trace: hex.EncodeToString(span.GetTraceId()), ID: hex.EncodeToString(span.GetSpanId()), Parent: hex.EncodeToString(span.GetParentSpanId()),
 					Attributes: texts(span.GetAttributes()), Status: span.GetStatus().GetMessage(),
 					Start: time.Unix(0, int64(span.GetStartTimeUnixNano())), End: time.Unix(0, int64(span.GetEndTimeUnixNano())), //nolint:gosec // it fits for 200 years
@@ -184,7 +237,7 @@ func (c *Collector) Export(ctx context.Context, message *collectorv1.ExportTrace
 			}
 		}
 	}
-	return &collectorv1.ExportTraceServiceResponse{}, nil
+	return nil
 }
 
 func texts(attributes []*commonv1.KeyValue) map[string]string {
