@@ -83,16 +83,27 @@ func (w *worker) prepare(environ []string) (host.Options, error) {
 	if w.config.CredentialPlugin == "" && !w.blocked() {
 		w.problems = append(w.problems, w.noProvider())
 	}
+	settings, misplaced := w.config.ProviderSettings(names(w.dirs()))
+	w.warnings = append(w.warnings, misplaced...)
 	if w.blocked() {
+		w.warnings = append(w.warnings, w.unseen(settings)...)
 		return host.Options{}, &config.Error{Problems: w.problems}
 	}
 	options := w.options(w.config.CredentialPlugin)
-	options.Environ = environ
-	var misplaced []config.Problem
-	options.Settings, misplaced = w.config.ProviderSettings(names(w.dirs()))
-	w.warnings = append(w.warnings, misplaced...)
+	options.Environ, options.Settings = environ, settings
 	w.offerProjectRoot(options.Settings)
 	return options, nil
+}
+
+// unseen says that there may be more problems, in settings that only the provider knows.
+func (w *worker) unseen(settings host.Settings) []config.Problem {
+	if len(settings) == 0 {
+		return nil
+	}
+	return []config.Problem{{
+		Place: config.Place{Name: w.config.File}, Key: "plugin_" + w.config.CredentialPlugin + "_*",
+		Text: "not checked: the provider, which knows them, can't be launched before the problems are solved",
+	}}
 }
 
 // cache says how long credentials are kept.
@@ -154,6 +165,10 @@ func (c *cli) load(file string) *worker {
 // blocked says whether a problem stands in the way of a launch: it isn't known what to launch, or how.
 func (w *worker) blocked() bool {
 	return slices.ContainsFunc(w.problems, func(p config.Problem) bool {
+		switch p.Key {
+		case "credential_plugin_start_timeout", "credential_plugin_call_timeout":
+			return false // there are defaults, for the while that it takes to hear of the provider's settings
+		}
 		return p.Key == "" || strings.HasPrefix(p.Key, "credential_plugin")
 	})
 }
@@ -164,8 +179,8 @@ func (w *worker) options(name string) host.Options {
 		Name:         name,
 		Dirs:         w.dirs(),
 		PassEnv:      w.config.CredentialPluginPassEnv,
-		StartTimeout: w.config.CredentialPluginStartTimeout,
-		CallTimeout:  w.config.CredentialPluginCallTimeout,
+		StartTimeout: max(0, w.config.CredentialPluginStartTimeout), // a negative one is refused in the end
+		CallTimeout:  max(0, w.config.CredentialPluginCallTimeout),
 		Logger:       w.log,
 	}
 	if name == w.config.CredentialPlugin {
