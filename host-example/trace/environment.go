@@ -60,6 +60,18 @@ func (v variables) propagated() bool {
 	})
 }
 
+// misnamed are the variables of the collector's address whose value has no scheme. The libraries would go on with a part of it.
+func (v variables) misnamed() []string {
+	var all []string
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"} {
+		scheme, _, found := strings.Cut(v[name], "://")
+		if v[name] != "" && (!found || strings.ContainsAny(scheme, ":/@")) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
 // exporter makes what the variables ask for. It connects to nobody yet.
 func (v variables) exporter(ctx context.Context) (sdk.SpanExporter, error) {
 	protocol := v["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"]
@@ -102,6 +114,9 @@ func FromEnvironment(environ []string, service, version string) *Traces {
 			log.say(hclog.Warn, "OpenTelemetry", "error", clip(err))
 		}
 	}))
+	for _, name := range v.misnamed() { // without the value: there may be a password in it
+		log.say(hclog.Warn, name+": must be a URL that says how to connect, such as http://localhost:4318")
+	}
 	ctx := context.Background()
 	exporter, err := v.exporter(ctx)
 	if err != nil {

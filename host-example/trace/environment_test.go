@@ -42,6 +42,22 @@ func TestWanted(t *testing.T) {
 	}
 }
 
+func TestMisnamed(t *testing.T) {
+	for value, want := range map[string]bool{"": false, "http://localhost:4318": false, "https://a:b@collector": false, "unix:///run/otel": false, "localhost:4318": true, "localhost": true, "::::": true} {
+		if got := len(variables{"OTEL_EXPORTER_OTLP_ENDPOINT": value}.misnamed()) == 1; got != want {
+			t.Errorf("%q: got %v", value, got)
+		}
+	}
+}
+
+// The collector's address without http:// is told by the variable's name.
+func TestAddressWithoutScheme(t *testing.T) {
+	traces, log := fromEnvironment(t, "OTEL_EXPORTER_OTLP_ENDPOINT=canary.invalid:4318")
+	if traces == nil || !strings.Contains(log.String(), "OTEL_EXPORTER_OTLP_ENDPOINT: must be a URL") || strings.Contains(log.String(), "canary") {
+		t.Errorf("the log says %q", log)
+	}
+}
+
 func TestPropagated(t *testing.T) {
 	for value, want := range map[string]bool{"": true, "tracecontext,baggage": true, "b3, tracecontext": true, "none": false, "b3": false} {
 		if got := (variables{"OTEL_PROPAGATORS": value}).propagated(); got != want {
