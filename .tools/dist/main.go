@@ -135,7 +135,7 @@ func (r *release) build(goos, goarch, pkg, path string) error {
 func (r *release) goTool(goos, goarch string, args ...string) (string, error) {
 	command := exec.Command("go", args...)
 	command.Dir = r.source
-	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=-mod=readonly", "GOWORK=off", "GOEXPERIMENT=")
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=-mod=readonly", "GOWORK=off", "GOEXPERIMENT=", "GOFIPS140=off")
 	out, err := command.Output()
 	var failed *exec.ExitError
 	if errors.As(err, &failed) {
