@@ -115,6 +115,17 @@ func (c *child) Start(context.Context) (err error) {
 	return nil
 }
 
+// giveUp is for after a start of go-plugin's that has failed: it may never have come to Start, for want of room for a folder
+// of its own, and nobody shall wait for a process then.
+func (c *child) giveUp() {
+	select {
+	case <-c.started:
+	default:
+		close(c.started)
+		close(c.exited)
+	}
+}
+
 // own starts the process and waits for its end, on one operating-system thread: on Linux the signal for "my parent died"
 // is sent when the thread that started the process ends, not when the host does.
 func (c *child) own(result chan<- error) {

@@ -135,6 +135,7 @@ func (p *process) checkName(options Options) error {
 // connect starts the process through go-plugin and connects to it.
 func (p *process) connect() error {
 	if _, err := p.client.Start(); err != nil {
+		p.child.giveUp()
 		return err
 	}
 	go func() {
