@@ -73,7 +73,7 @@ func Start(ctx context.Context, options Options) (*Provider, error) {
 	}
 	p.exe = exe
 	p.life, p.cancel = context.WithCancel(context.Background())
-	p.publish(first)
+	_ = p.publish(first)
 	if first.attached != nil {
 		go p.accompany()
 	} else {
@@ -176,10 +176,17 @@ func (p *Provider) Ready() bool {
 // Reload looks for the executable again, as Start does, and replaces the running process by one of it: first the new one
 // must be ready, then the old one finishes its calls and is stopped. A provider that is attached stays the same process, or
 // is the one that was started in its place: Reload attaches again. With settings the new process gets those, with nil
-// the same as before. After an error the old process goes on.
+// the same as before. After an error the old process goes on. Close cuts it short.
 func (p *Provider) Reload(ctx context.Context, settings Settings) error {
 	p.reloading.Lock()
 	defer p.reloading.Unlock()
+	if p.life.Err() != nil {
+		return p.closedError()
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(p.life, cancel)
+	defer stop()
 	if settings == nil {
 		settings = p.settings
 	}
@@ -190,6 +197,9 @@ func (p *Provider) Reload(ctx context.Context, settings Settings) error {
 	fresh, err := p.start(ctx, exe, settings)
 	if err != nil {
 		exe.discard()
+		if p.life.Err() != nil {
+			return p.closedError()
+		}
 		return err
 	}
 	p.mu.Lock()
@@ -201,8 +211,8 @@ func (p *Provider) Reload(ctx context.Context, settings Settings) error {
 	}
 	old, oldExe := p.current, p.exe
 	p.exe, p.settings = exe, settings
+	p.put(fresh) // in one step with taking the old one: a restart may be about to publish its own
 	p.mu.Unlock()
-	p.publish(fresh)
 	p.restarts.Add(1)
 	p.options.Logger.Info("provider reloaded", "provider", p.options.Name, "version", fresh.metadata.Version)
 	if old != nil {
@@ -233,6 +243,8 @@ func (p *Provider) Close() error {
 		p.cancel()
 	}
 	<-p.closed
+	p.reloading.Lock() // a reload that was under way ends what it has started
+	defer p.reloading.Unlock()
 	return nil
 }
 
@@ -240,11 +252,21 @@ func (p *Provider) closedError() *credential.Error {
 	return credential.Errorf(credential.Cancelled, "provider %s has been closed", p.options.Name)
 }
 
-// publish makes a process the one that answers calls.
-func (p *Provider) publish(process *process) {
+// publish makes a process the one that answers calls. If there is one already, that stays and is returned: a reload may
+// have been faster than a restart, and what is overwritten would never be stopped.
+func (p *Provider) publish(fresh *process) (other *process) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.current, p.metadata, p.broken = process, process.metadata, nil
+	if p.current == nil {
+		p.put(fresh)
+		return nil
+	}
+	return p.current
+}
+
+// put makes a process the one that answers calls; p.mu is held.
+func (p *Provider) put(fresh *process) {
+	p.current, p.metadata, p.broken = fresh, fresh.metadata, nil
 	p.notify()
 }
 

@@ -133,16 +133,16 @@ func (p *Provider) restart() *process {
 		exe, settings := p.exe, p.settings
 		p.mu.Unlock()
 		fresh, err := p.start(p.life, exe, settings)
-		if other := p.currentProcess(); other != nil {
-			if fresh != nil {
-				fresh.stop()
-			}
-			return other
-		}
 		if err == nil {
-			p.publish(fresh)
+			if other := p.publish(fresh); other != nil {
+				fresh.stop()
+				return other
+			}
 			p.restarts.Add(1)
 			return fresh
+		}
+		if other := p.currentProcess(); other != nil {
+			return other
 		}
 		if p.life.Err() != nil {
 			return nil

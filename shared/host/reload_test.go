@@ -1,0 +1,65 @@
+//go:build unix
+
+package host
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tom-worker/credential-provider/shared/credential"
+)
+
+// A restart that is done just after a reload keeps its hands off the reload's process, which nobody would stop otherwise.
+func TestRestartDoesNotOverwriteAReload(t *testing.T) {
+	t.Parallel()
+	p := &Provider{changed: make(chan struct{})}
+	reloaded, restarted := &process{}, &process{}
+	if other := p.publish(reloaded); other != nil || p.currentProcess() != reloaded {
+		t.Fatalf("published %p, and %p answers calls", reloaded, p.currentProcess())
+	}
+	if other := p.publish(restarted); other != reloaded || p.currentProcess() != reloaded {
+		t.Errorf("the restart has taken the place of the reload's process")
+	}
+}
+
+// Close leaves nothing behind, also of a reload that is under way.
+func TestCloseCutsAReloadShort(t *testing.T) {
+	t.Parallel()
+	options, pids := zooOptions(t, "memory")
+	options.StartTimeout = time.Minute
+	p := start(t, options)
+	hung, hungPIDs := zooOptions(t, "never handshakes")
+	p.options.Environ = hung.Environ // of what the reload starts
+	result := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() { result <- p.Reload(ctx, nil) }()
+	eventually(t, 10*time.Second, "the reload has started a process", func() bool {
+		text, _ := os.ReadFile(hungPIDs)
+		return len(text) > 0
+	})
+	begin := time.Now()
+	_ = p.Close()
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("Close took %v", took)
+	}
+	select {
+	case err := <-result:
+		if !errors.Is(err, credential.Cancelled) || !strings.Contains(err.Error(), "closed") {
+			t.Errorf("the reload ended with %v", err)
+		}
+	case <-time.After(time.Second):
+		t.Error("the reload goes on after Close")
+		cancel()
+		t.Logf("it ended with %v", <-result)
+	}
+	nothingLeft(t, options, pids)
+	nothingLeft(t, options, hungPIDs)
+	if err := p.Reload(t.Context(), nil); !errors.Is(err, credential.Cancelled) {
+		t.Errorf("a reload after Close: %v", err)
+	}
+}
