@@ -147,7 +147,8 @@ func (p *Provider) start(caller context.Context, exe *executable, settings Setti
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(caller, p.options.StartTimeout)
+	// From when the launch began: one time covers all of the start.
+	ctx, cancel := context.WithDeadline(caller, process.born.Add(p.options.StartTimeout))
 	defer cancel()
 	if err := process.configure(ctx, settings, &p.redact); err != nil {
 		process.stop()
@@ -297,7 +298,7 @@ func (p *Provider) acquire(ctx context.Context) (*process, error) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			if context.Cause(ctx) == context.Canceled || last == nil {
+			if ctx.Err() == context.Canceled || last == nil {
 				return nil, contextError(ctx)
 			}
 			return nil, last

@@ -63,3 +63,27 @@ func TestCloseCutsAReloadShort(t *testing.T) {
 		t.Errorf("a reload after Close: %v", err)
 	}
 }
+
+// One start timeout covers the handshake and Configure: one that has taken most of it leaves the rest to the other.
+func TestStartTimeoutCoversConfigure(t *testing.T) {
+	t.Parallel()
+	options, pids := zooOptions(t, "is slow, then hangs in Configure")
+	begin := time.Now()
+	_, err := Start(t.Context(), options)
+	if took := time.Since(begin); took > options.StartTimeout+1500*time.Millisecond {
+		t.Errorf("Start took %v with a timeout of %v", took, options.StartTimeout)
+	}
+	checkReason(t, err, credential.ProviderStartFailed, "not ready after 3s")
+	nothingLeft(t, options, pids)
+}
+
+// Whatever reason its context gives for it, a call that its caller has cancelled was cancelled.
+func TestCancelledWithACause(t *testing.T) {
+	t.Parallel()
+	p := &Provider{changed: make(chan struct{}), lastEnd: credential.Errorf(credential.ProviderCrashed, "it ended")}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("the job was withdrawn"))
+	if _, err := p.acquire(ctx); !errors.Is(err, credential.Cancelled) {
+		t.Errorf("error %v", err)
+	}
+}

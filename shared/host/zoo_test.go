@@ -44,23 +44,24 @@ type animal struct {
 }
 
 var zoo = map[string]animal{
-	"never handshakes":          {live: func() { forever() }, start: credential.ProviderStartFailed, says: "not ready after"},
-	"handshakes after 30 s":     {live: func() { time.Sleep(30 * time.Second); serveMemory() }, start: credential.ProviderStartFailed, says: "not ready after"},
-	"prints garbage":            {live: func() { fmt.Println("Hello! I am a plugin."); forever() }, start: credential.ProviderIncompatible, says: "Hello!"},
-	"prints 1 MB":               {live: func() { _, _ = os.Stdout.Write(bytes.Repeat([]byte("x"), 1<<20)); forever() }, start: credential.ProviderIncompatible, says: "handshake line"},
-	"speaks another version":    {live: func() { fmt.Println("1|2|unix|/tmp/x|grpc|x"); forever() }, start: credential.ProviderIncompatible, says: `version "2"`},
-	"speaks another core":       {live: func() { fmt.Println("2|1|unix|/tmp/x|grpc|x"); forever() }, start: credential.ProviderIncompatible, says: "core protocol"},
-	"speaks net/rpc":            {live: func() { fmt.Println("1|1|unix|/tmp/x|netrpc|x"); forever() }, start: credential.ProviderIncompatible, says: "netrpc"},
-	"listens elsewhere":         {live: func() { fmt.Println("1|1|unix|/tmp/x|grpc|x"); forever() }, start: credential.ProviderIncompatible, says: "not in the folder"},
-	"listens to the world":      {live: func() { fmt.Println("1|1|tcp|192.0.2.1:80|grpc|x"); forever() }, start: credential.ProviderIncompatible, says: "loopback"},
-	"ignores AutoMTLS":          {live: func() { _ = os.Unsetenv(wire.EnvClientCert); serveRaw(&raw{}) }, start: credential.ProviderIncompatible, says: "mutual TLS"},
-	"has another certificate":   {live: func() { serveForged() }, start: credential.ProviderStartFailed},
-	"exits 0 at once":           {live: func() {}, start: credential.ProviderStartFailed, says: "exit status 0"},
-	"panics at start":           {live: func() { panic("no such luck") }, start: credential.ProviderStartFailed, says: "no such luck"},
-	"forks and exits":           {live: func() { spawn("sleep", "1000"); os.Exit(0) }, start: credential.ProviderStartFailed, says: "exit status 0"},
-	"has another name":          {live: func() { serveRaw(&raw{name: "vault"}) }, start: credential.ProviderIncompatible, says: `"vault"`},
-	"has a broken schema":       {live: func() { serveRaw(&raw{schema: "{"}) }, start: credential.ProviderMisbehaved, says: "schema"},
-	"stops after the handshake": {live: func() { go stopSelf(); serveMemory() }, start: credential.ProviderStartFailed, says: "not ready after"},
+	"never handshakes":                 {live: func() { forever() }, start: credential.ProviderStartFailed, says: "not ready after"},
+	"handshakes after 30 s":            {live: func() { time.Sleep(30 * time.Second); serveMemory() }, start: credential.ProviderStartFailed, says: "not ready after"},
+	"prints garbage":                   {live: func() { fmt.Println("Hello! I am a plugin."); forever() }, start: credential.ProviderIncompatible, says: "Hello!"},
+	"prints 1 MB":                      {live: func() { _, _ = os.Stdout.Write(bytes.Repeat([]byte("x"), 1<<20)); forever() }, start: credential.ProviderIncompatible, says: "handshake line"},
+	"speaks another version":           {live: func() { fmt.Println("1|2|unix|/tmp/x|grpc|x"); forever() }, start: credential.ProviderIncompatible, says: `version "2"`},
+	"speaks another core":              {live: func() { fmt.Println("2|1|unix|/tmp/x|grpc|x"); forever() }, start: credential.ProviderIncompatible, says: "core protocol"},
+	"speaks net/rpc":                   {live: func() { fmt.Println("1|1|unix|/tmp/x|netrpc|x"); forever() }, start: credential.ProviderIncompatible, says: "netrpc"},
+	"listens elsewhere":                {live: func() { fmt.Println("1|1|unix|/tmp/x|grpc|x"); forever() }, start: credential.ProviderIncompatible, says: "not in the folder"},
+	"listens to the world":             {live: func() { fmt.Println("1|1|tcp|192.0.2.1:80|grpc|x"); forever() }, start: credential.ProviderIncompatible, says: "loopback"},
+	"ignores AutoMTLS":                 {live: func() { _ = os.Unsetenv(wire.EnvClientCert); serveRaw(&raw{}) }, start: credential.ProviderIncompatible, says: "mutual TLS"},
+	"has another certificate":          {live: func() { serveForged() }, start: credential.ProviderStartFailed},
+	"exits 0 at once":                  {live: func() {}, start: credential.ProviderStartFailed, says: "exit status 0"},
+	"panics at start":                  {live: func() { panic("no such luck") }, start: credential.ProviderStartFailed, says: "no such luck"},
+	"forks and exits":                  {live: func() { spawn("sleep", "1000"); os.Exit(0) }, start: credential.ProviderStartFailed, says: "exit status 0"},
+	"is slow, then hangs in Configure": {live: func() { time.Sleep(2 * time.Second); serveRaw(&raw{configure: forever}) }, start: credential.ProviderStartFailed, says: "not ready after"},
+	"has another name":                 {live: func() { serveRaw(&raw{name: "vault"}) }, start: credential.ProviderIncompatible, says: `"vault"`},
+	"has a broken schema":              {live: func() { serveRaw(&raw{schema: "{"}) }, start: credential.ProviderMisbehaved, says: "schema"},
+	"stops after the handshake":        {live: func() { go stopSelf(); serveMemory() }, start: credential.ProviderStartFailed, says: "not ready after"},
 
 	"is go-plugin's own": {live: func() { serveRaw(&raw{}) }},
 	"crashes go-plugin's parser": {live: func() {
@@ -261,6 +262,7 @@ type raw struct {
 	credentialv1.UnimplementedCredentialProviderServer
 	name, schema string
 	get          func(context.Context, string) (*credentialv1.Credential, error)
+	configure    func()
 }
 
 func serveRaw(service *raw, options ...grpc.ServerOption) {
@@ -304,6 +306,9 @@ func (r *raw) GetMetadata(context.Context, *credentialv1.GetMetadataRequest) (*c
 }
 
 func (r *raw) Configure(context.Context, *credentialv1.ConfigureRequest) (*credentialv1.ConfigureResponse, error) {
+	if r.configure != nil {
+		r.configure()
+	}
 	return &credentialv1.ConfigureResponse{}, nil
 }
 
