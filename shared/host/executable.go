@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
@@ -85,6 +86,10 @@ func copyHashed(from, to string) (digest []byte, err error) {
 		return nil, err
 	}
 	defer func() { _ = in.Close() }()
+	// No process is started meanwhile: until it executes its own program it would have the copy open for writing, and nobody
+	// could execute that then (ETXTBSY).
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o700)
 	if err != nil {
 		return nil, err
