@@ -17,6 +17,7 @@ const lockName = ".host"
 type folder struct {
 	path string
 	lock *os.File // nil where the file system has no locks: nobody takes it for left over then
+	sign *os.File // the folder itself, locked as a sign to what cleans temporary folders up; nil where there are no locks
 }
 
 // makeFolder makes one in dir.
@@ -25,7 +26,7 @@ func makeFolder(dir string) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &folder{path: path, lock: holdLock(path)}, nil
+	return &folder{path: path, lock: holdLock(path), sign: holdSign(path)}, nil
 }
 
 // remove removes it, with all that is in it. There need not be one.
@@ -34,8 +35,10 @@ func (f *folder) remove() {
 		return
 	}
 	_ = os.RemoveAll(f.path)
-	if f.lock != nil {
-		_ = f.lock.Close()
+	for _, file := range []*os.File{f.lock, f.sign} {
+		if file != nil {
+			_ = file.Close()
+		}
 	}
 }
 

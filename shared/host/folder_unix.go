@@ -28,6 +28,20 @@ func holdLock(path string) *os.File {
 	return file
 }
 
+// holdSign locks the folder itself. systemd-tmpfiles, which removes from the temporary folder what nobody has touched for ten
+// days, leaves a locked folder alone: without its pinned copy a provider could not be started again.
+func holdSign(path string) *os.File {
+	file, err := os.Open(filepath.Clean(path))
+	if err != nil {
+		return nil
+	}
+	if unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		_ = file.Close()
+		return nil
+	}
+	return file
+}
+
 // isLeftOver says whether a folder is a private one of this user's, and its host is gone.
 func isLeftOver(path string) bool {
 	info, err := os.Lstat(path)

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // What a killed host leaves behind goes with the next start, and what belongs to a living one or to nobody stays.
@@ -72,5 +74,25 @@ func TestLeftovers(t *testing.T) {
 		if !now[path] {
 			t.Errorf("%s is gone, and was in use or nobody's", path)
 		}
+	}
+}
+
+// systemd-tmpfiles removes old files from a temporary folder, but nothing below a folder that somebody has locked.
+func TestFolderIsLockedAgainstCleaners(t *testing.T) {
+	made, err := makeFolder(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cleaner, err := os.Open(made.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cleaner.Close() }()
+	if err := unix.Flock(int(cleaner.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
+		t.Error("a cleaner gets the lock of a folder in use")
+	}
+	made.remove()
+	if err := unix.Flock(int(cleaner.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		t.Errorf("the folder's lock outlives it: %v", err)
 	}
 }
