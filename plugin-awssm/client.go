@@ -143,12 +143,15 @@ func direct(client aws.HTTPClient) aws.HTTPClient {
 const regionTimeout = time.Second
 
 // instanceRegion asks instance metadata for the region.
-func instanceRegion(ctx context.Context, base aws.Config) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, regionTimeout)
+func instanceRegion(caller context.Context, base aws.Config) (string, error) {
+	ctx, cancel := context.WithTimeout(caller, regionTimeout)
 	defer cancel()
 	out, err := instanceMetadata(base).GetRegion(ctx, nil)
 	if err == nil && isRegion(out.Region) {
 		return out.Region, nil
+	}
+	if caller.Err() != nil { // nothing is known of the region then, least of all that there is none
+		return "", waitedInVain(caller, "instance metadata")
 	}
 	why := "instance metadata doesn't answer"
 	if strings.EqualFold(os.Getenv("AWS_EC2_METADATA_DISABLED"), "true") {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -372,6 +373,19 @@ func TestRegion(t *testing.T) {
 		_, err := get(t, p, "lab")
 		e := wantReason(t, err, credential.BackendMisconfigured)
 		wantContains(t, e.Message+strings.Join(e.Help, "\n"), "plugin_aws_secrets_manager_region", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED")
+	})
+	t.Run("no time to ask", func(t *testing.T) {
+		useKeys(t)
+		awsFiles(t, "", "")
+		silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and never answers
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = silent.Close() })
+		useMetadata(t, "http://"+silent.Addr().String())
+		p, _ := open(t, defaultSettings())
+		_, err = p.Get(within(t, 100*time.Millisecond), credential.Request{ID: "lab"})
+		_ = wantReason(t, err, credential.DeadlineExceeded)
 	})
 	t.Run("nonsense", func(t *testing.T) {
 		useKeys(t)
