@@ -40,7 +40,7 @@ func environment(options Options) []string {
 	var picked []string
 	for _, variable := range environ {
 		name, _, _ := strings.Cut(variable, "=")
-		// The launch's own variables, and a host's settings with their secrets, are never passed on by a pattern.
+		// The launch's own variables are never passed on, whatever is asked for.
 		if strings.HasPrefix(name, "PLUGIN_") || name == wire.Handshake.MagicCookieKey || name == wire.EnvLifeline || name == wire.EnvLogLevel {
 			continue
 		}

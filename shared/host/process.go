@@ -272,7 +272,7 @@ func (p *process) startError(caller, ctx context.Context, options Options, exe *
 		ended := contextError(caller)
 		ended.Message = fmt.Sprintf("provider %s was not ready yet: %s", options.Name, ended.Message)
 		return ended
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && p.child != nil:
 		return fail("it was not ready after %v; %s", options.StartTimeout, p.child.exitStatus()).
 			WithHelp("if the machine is slow, raise credential_plugin_start_timeout; else run the file with log_level debug")
 	case errors.As(err, &known) && known.Reason == credential.SettingsInvalid:

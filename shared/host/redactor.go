@@ -23,13 +23,21 @@ const (
 // redactor hides, in what a provider logs, the secret values that the host has had from it or has given to it. It is a best
 // effort: it knows a value only once it has been handed out, and only in the forms that it looks for, as it is and escaped in
 // JSON.
+//
+// It isn't a strings.Replacer, since that has to be made anew for each value: with thousands of them, that took longer than
+// the provider waits between two lines.
 type redactor struct {
-	mu       sync.Mutex
-	known    map[string]bool
-	order    []string // the oldest first; those that are never forgotten aren't in it
-	always   []string
-	replacer *strings.Replacer // nil after a new value
+	mu    sync.RWMutex
+	known map[string]bool
+	order []string // the oldest first; those that are never forgotten aren't in it
+	// forms are those of all known values, by how they begin, and the longest first: where one begins with another, hiding the
+	// shorter one would show the rest of the longer. uses is how many values have a form.
+	forms map[beginning][]string
+	uses  map[string]int
 }
+
+// beginning is that of a form. No form is shorter.
+type beginning [minRedacted]byte
 
 // learn adds the secret values of a credential.
 func (r *redactor) learn(c *credential.Credential) {
@@ -45,67 +53,107 @@ func (r *redactor) learn(c *credential.Credential) {
 func (r *redactor) keep(value string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.isNew(value) {
-		r.always = append(r.always, value)
-	}
-}
-
-// isNew says whether a value has to be looked for from now on; the caller holds the lock.
-func (r *redactor) isNew(value string) bool {
-	if len(value) < minRedacted || r.known[value] {
-		return false
-	}
-	if r.known == nil {
-		r.known = map[string]bool{}
-	}
-	r.known[value] = true
-	r.replacer = nil
-	return true
+	r.lookFor(value)
 }
 
 func (r *redactor) add(value string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.isNew(value) {
+	if !r.lookFor(value) {
 		return
 	}
 	if len(r.order) == maxRedacted {
-		delete(r.known, r.order[0])
+		r.forget(r.order[0])
 		r.order = r.order[1:]
 	}
 	r.order = append(r.order, value)
 }
 
-// redact returns text with every known value replaced.
-func (r *redactor) redact(text string) string {
-	r.mu.Lock()
-	if r.replacer == nil {
-		r.replacer = newReplacer(slices.Concat(r.always, r.order))
+// lookFor looks for a value from now on, and says whether that is new; the caller holds the lock.
+func (r *redactor) lookFor(value string) bool {
+	if len(value) < minRedacted || r.known[value] {
+		return false
 	}
-	replacer := r.replacer
-	r.mu.Unlock()
-	return replacer.Replace(text)
-}
-
-// newReplacer looks for all forms of the values, longest first: where one value begins with another, hiding the shorter
-// one would show the rest of the longer.
-func newReplacer(values []string) *strings.Replacer {
-	var forms []string
-	for _, value := range values {
-		forms = append(forms, value, inJSON(value, true), inJSON(value, false))
-		// A key of several lines is printed as several lines.
-		for line := range strings.Lines(value) {
-			if line = strings.TrimSpace(line); len(line) >= minRedacted {
-				forms = append(forms, line)
-			}
+	if r.known == nil {
+		r.known, r.forms, r.uses = map[string]bool{}, map[beginning][]string{}, map[string]int{}
+	}
+	r.known[value] = true
+	for _, form := range formsOf(value) {
+		if r.uses[form]++; r.uses[form] == 1 {
+			at := beginning([]byte(form))
+			same := r.forms[at]
+			place, _ := slices.BinarySearchFunc(same, form, longestFirst)
+			r.forms[at] = slices.Insert(same, place, form)
 		}
 	}
-	slices.SortFunc(forms, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
-	pairs := make([]string, 0, 2*len(forms))
-	for _, form := range slices.Compact(forms) {
-		pairs = append(pairs, form, redaction)
+	return true
+}
+
+// forget no longer looks for a value; the caller holds the lock.
+func (r *redactor) forget(value string) {
+	delete(r.known, value)
+	for _, form := range formsOf(value) {
+		if r.uses[form]--; r.uses[form] > 0 {
+			continue
+		}
+		delete(r.uses, form)
+		at := beginning([]byte(form))
+		same := slices.DeleteFunc(r.forms[at], func(other string) bool { return other == form })
+		if r.forms[at] = same; len(same) == 0 {
+			delete(r.forms, at)
+		}
 	}
-	return strings.NewReplacer(pairs...)
+}
+
+// redact returns text with every known value replaced.
+func (r *redactor) redact(text string) string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var redacted strings.Builder
+	shown := 0 // what comes before is in redacted
+	for i := 0; i+minRedacted <= len(text); {
+		form := r.at(text[i:])
+		if form == "" {
+			i++
+			continue
+		}
+		redacted.WriteString(text[shown:i])
+		redacted.WriteString(redaction)
+		i += len(form)
+		shown = i
+	}
+	if shown == 0 {
+		return text
+	}
+	redacted.WriteString(text[shown:])
+	return redacted.String()
+}
+
+// at returns the longest form that text begins with, an empty one if it begins with none.
+func (r *redactor) at(text string) string {
+	for _, form := range r.forms[beginning([]byte(text[:minRedacted]))] {
+		if strings.HasPrefix(text, form) {
+			return form
+		}
+	}
+	return ""
+}
+
+func longestFirst(a, b string) int {
+	return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
+}
+
+// formsOf are the ways in which a value may stand in a line.
+func formsOf(value string) []string {
+	forms := []string{value, inJSON(value, true), inJSON(value, false)}
+	// A key of several lines is printed as several lines.
+	for line := range strings.Lines(value) {
+		if line = strings.TrimSpace(line); len(line) >= minRedacted {
+			forms = append(forms, line)
+		}
+	}
+	slices.Sort(forms)
+	return slices.Compact(forms)
 }
 
 // inJSON is a value as it stands between the quotes of a JSON string.
