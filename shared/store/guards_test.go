@@ -47,7 +47,9 @@ func TestRefusalsAreNotForgottenForWantOfRoom(t *testing.T) {
 		b.set("good", "right")
 		n.sent = nil
 		n.wantLogin(t, s, "good", "sw1", "CREDENTIAL_REJECTED")
+		wantLogins(t, s, smallestGuards, smallestGuards, 1)
 		n.wantLogin(t, s, "bad0", "sw1", "CREDENTIAL_REJECTED")
+		wantLogins(t, s, smallestGuards, smallestGuards, 2)
 		n.wantSent(t)
 		b.set("bad0", "right") // it is put right, and makes room
 		n.wantLogin(t, s, "bad0", "sw2", "done after 3s")

@@ -92,6 +92,14 @@ func (n *network) wantSent(t *testing.T, want ...string) {
 	}
 }
 
+// wantLogins looks at the counters: logins tried at devices, those that were refused there, and those that were prevented.
+func wantLogins(t *testing.T, s *Store, tried, refused, prevented int64) {
+	t.Helper()
+	if n := s.Snapshot(); n.Logins != tried || n.Refusals != refused || n.Prevented != prevented {
+		t.Errorf("%d logins, %d refused, %d prevented; want %d, %d and %d", n.Logins, n.Refusals, n.Prevented, tried, refused, prevented)
+	}
+}
+
 func wantQuarantined(t *testing.T, s *Store, want ...string) {
 	t.Helper()
 	if got := s.Snapshot().Quarantined; !slices.Equal(got, want) {

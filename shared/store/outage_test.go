@@ -222,6 +222,21 @@ func TestOldNewsOfAnOutageIsNoNews(t *testing.T) {
 	})
 }
 
+// And a read that has succeeded since makes old news of it at once, also if its answer is a short-lived one.
+func TestASuccessfulReadEndsTheOutageOfItsID(t *testing.T) {
+	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
+		b.set("a", "one", maxAge(5*time.Second))
+		b.fail(oops(credential.Throttled))
+		wantGet(t, s, "a", "error THROTTLED")
+		b.fail(nil)
+		pass(firstPause)
+		for range 3 {
+			wantGet(t, s, "a", "fresh one")
+			pass(5 * time.Second)
+		}
+	})
+}
+
 func TestWithNothingToServeAnOutageIsToldAtOnceForAMoment(t *testing.T) {
 	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
 		b.fail(oops(credential.Throttled))

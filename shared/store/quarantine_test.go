@@ -60,6 +60,7 @@ func TestQuarantine(t *testing.T) {
 		n.wantLogin(t, s, "a", "sw3", "CREDENTIAL_REJECTED") // and has it looked up
 		n.wantLogin(t, s, "a", "sw3", "done")
 		wantQuarantined(t, s)
+		wantLogins(t, s, 3, 2, 12)
 	})
 }
 
@@ -124,6 +125,66 @@ func TestOneProbeEvery15Minutes(t *testing.T) {
 		wantQuarantined(t, s)
 		n.wantLogin(t, s, "a", "sw3", "done after 1s")
 		n.wantLogin(t, s, "a", "sw1", "CREDENTIAL_REJECTED") // has refused it, and isn't asked again
+	})
+}
+
+// However many logins are refused in a quarantine, the backend is asked every 30 seconds, also if nothing is kept.
+func TestQuarantineAsksTheBackendSeldom(t *testing.T) {
+	for _, ttl := range []time.Duration{0, 5 * time.Minute} {
+		t.Run(ttl.String(), func(t *testing.T) {
+			o := options()
+			o.TTL = ttl
+			bubble(t, o, func(t *testing.T, b *backend, s *Store) {
+				n := newNetwork("right")
+				b.set("a", "wrong")
+				n.login(t, s, "a", "sw1")
+				n.login(t, s, "a", "sw2")
+				calls := b.count()
+				for range 300 {
+					n.wantLogin(t, s, "a", "sw3", "CREDENTIAL_REJECTED")
+					pass(time.Second)
+				}
+				if asked := b.count() - calls; asked < 9 || asked > 10 {
+					t.Errorf("asked %d times in five minutes", asked)
+				}
+			})
+		})
+	}
+}
+
+// While a refused probe has the backend asked, others are refused at once: it was asked before, when the quarantine began.
+func TestNobodyWaitsForWhatAProbeAsks(t *testing.T) {
+	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
+		n := newNetwork("right")
+		b.set("a", "wrong")
+		n.login(t, s, "a", "sw1")
+		n.login(t, s, "a", "sw2")
+		pass(15 * time.Minute)
+		go n.login(t, s, "a", "sw3")
+		synctest.Wait()
+		n.wantSent(t, "sw1 wrong", "sw2 wrong", "sw3 wrong")
+		n.wantLogin(t, s, "a", "sw4", "CREDENTIAL_REJECTED")
+		pass(askAgain)
+	})
+}
+
+// A probe at a device that can't be reached says nothing, and the next one is 15 minutes later all the same.
+func TestAProbeThatReachesNoDevice(t *testing.T) {
+	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
+		n := newNetwork("right")
+		b.set("a", "wrong")
+		n.login(t, s, "a", "sw1")
+		n.login(t, s, "a", "sw2")
+		pass(15 * time.Minute)
+		n.unplugged = true
+		n.wantLogin(t, s, "a", "sw3", "no route to host")
+		n.unplugged = false
+		n.wantLogin(t, s, "a", "sw3", "CREDENTIAL_REJECTED")
+		wantQuarantined(t, s, "a")
+		n.accepts[""] = "wrong"
+		pass(15 * time.Minute)
+		n.wantLogin(t, s, "a", "sw3", "done")
+		wantQuarantined(t, s)
 	})
 }
 
@@ -201,6 +262,7 @@ func TestACopyNeverTellsWhetherThePasswordHasChanged(t *testing.T) {
 			n.wantLogin(t, s, "a", "sw1", "CREDENTIAL_REJECTED")
 			n.wantLogin(t, s, "a", "sw2", "CREDENTIAL_REJECTED") // "older" isn't tried while "one" is in doubt
 			n.wantSent(t, "sw1 one", "sw1 one")
+			wantLogins(t, s, 2, 1, 1)
 		})
 	})
 	t.Run("quarantine", func(t *testing.T) {

@@ -95,6 +95,23 @@ func TestAnOlderReadIsNoAnswerToARefusal(t *testing.T) {
 	})
 }
 
+// If it has other material nevertheless, that is an answer, and nobody asks again.
+func TestAnOlderReadMayKnowMoreThanTheRefusal(t *testing.T) {
+	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
+		n := newNetwork("one")
+		b.set("a", "one")
+		n.wantLogin(t, s, "a", "sw1", "done")
+		pass(4 * time.Minute)
+		n.accepts[""] = "two"
+		b.set("a", "two")
+		b.update(func() { b.latency = time.Second })
+		wantGet(t, s, "a", "cached one") // and has it read again
+		pass(time.Second / 2)
+		n.wantLogin(t, s, "a", "sw1", "done after 500ms")
+		wantCalls(t, b, 2)
+	})
+}
+
 // The order of a rotation. Devices first and the backend within three seconds loses nothing; AWS's rotation is like that.
 // In the other order devices refuse the new password, and they never get it again by themselves.
 func TestRotationInEitherOrder(t *testing.T) {
