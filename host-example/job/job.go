@@ -62,6 +62,7 @@ type document struct {
 // Parse reads a job. Its error, of the reason JOB_INVALID, names the member that is wrong, and quotes no values. The job has
 // its ID even then, if the line could be understood that far.
 func Parse(line []byte) (*Job, error) {
+	line = bytes.TrimPrefix(line, []byte("\ufeff")) // some editors begin a file with it, and RFC 8259 lets readers ignore it
 	var d document
 	if err := json.Unmarshal(line, &d, json.RejectUnknownMembers(true)); err != nil {
 		return &Job{ID: idOf(line)}, credential.Errorf(Invalid, "the line is no job: %s", problem(err))

@@ -28,6 +28,7 @@ func TestParse(t *testing.T) {
 		{"the least", with(""), whole(nil)},
 		{"everything", with(`,"port":2022,"timeout":"90s","shell":true`), whole(func(j *job.Job) { j.Port, j.Timeout, j.Shell = 2022, 90*time.Second, true })},
 		{"a timeout in seconds", with(`,"timeout":1.5`), whole(func(j *job.Job) { j.Timeout = 1500 * time.Millisecond })},
+		{"a byte-order mark", "\ufeff" + with(""), whole(nil)},
 		{"nulls", with(`,"timeout":null,"port":null`), whole(nil)},
 		{"one device, one name", strings.Replace(with(""), "sw1", "SW1.Example.Net.", 1), whole(func(j *job.Job) { j.Host = "sw1.example.net" })},
 		{"one device, one name, with all its dots", strings.Replace(with(""), "sw1", "sw1..", 1), whole(nil)},
