@@ -24,6 +24,11 @@ What is wrong comes with what to do about it.
 
 The settings are those of CONFIG (or --config), and of the environment, as every other command would use them.
 
+With --output json there is one object with the members config_file, valid, provider (name, version, path), settings (a list
+of key, value, from), checks (a list of name, status, message, remedy, reason), and problems, warnings and ignored (lists of
+place, line, key, problem, remedy; line is 0 where there is none). error and backend_credentials_expire are there if there
+is something to say.
+
 Exit status: 0 if nothing failed, 1 if a check failed, 2 if the settings are wrong.`,
 		Example: `  host-example validate
   host-example validate tom_worker_config.yaml --id lab_creds   # prove that this one can be read
