@@ -108,6 +108,7 @@ var faultTable = map[string]fault{
 	"TLS, unknown authority": {
 		prepare: func(t *testing.T, _ *awssmtest.Server, s *settings) {
 			s.EndpointURL = awssmtest.StartTest(t, awssmtest.Options{TLS: true}).URL()
+			s.RequestTimeout = duration(2 * time.Second) // a handshake on a busy machine takes its time
 		},
 		want: everywhere(credential.BackendMisconfigured), help: "AWS_CA_BUNDLE",
 	},

@@ -155,7 +155,7 @@ var specimens = map[string]specimen{
 	"CP-TRACE-001 forgets the trace":       {traceless: true},
 	"CP-GROWTH-001 keeps everything":       {answers: leaking()},
 	"CP-GROWTH-002 keeps files open":       {answers: opening()},
-	"CP-SECRECY-001 gives it to a program": {answers: onceGot(func() { _ = spawn("--password=canary-<4711>", "200ms").Wait() })},
+	"CP-SECRECY-001 gives it to a program": {answers: onceGot(func() { _ = spawn("--password=canary-<4711>", "2s").Wait() })},
 	"CP-SECRECY-002 logs it":               {logs: []string{`{"@level":"info","@message":"password canary-4712","@timestamp":"x"}`}},
 	"CP-SECRECY-002 logs it in JSON":       {logs: []string{`{"@level":"info","@message":"{\"password\":\"canary-\\u003c4711\\u003e\"}","@timestamp":"x"}`}},
 	"CP-SECRECY-002 logs it in base64":     {logs: []string{`{"@level":"info","@message":"` + base64.StdEncoding.EncodeToString([]byte("admin:canary-4714!")) + `","@timestamp":"x"}`}},
