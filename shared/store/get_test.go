@@ -401,6 +401,11 @@ func TestAnswersAreChecked(t *testing.T) {
 		wantGet(t, s, "c", "error INTERNAL")
 		b.fail(credential.AccessDenied)
 		wantGet(t, s, "d", "error ACCESS_DENIED")
+		b.fail(oops("MADE_UP"))
+		wantGet(t, s, "e", "error MADE_UP")
+		if errs := s.Snapshot().Errors; errs[credential.Internal] != 2 || len(errs) != 3 { // there may be any number of such
+			t.Errorf("errors %v", errs)
+		}
 		for _, r := range []credential.Request{{}, {ID: string(make([]byte, 513))}} {
 			_, err := s.GetVersion(t.Context(), r)
 			wantReason(t, err, credential.CredentialIDInvalid)
@@ -409,7 +414,7 @@ func TestAnswersAreChecked(t *testing.T) {
 			_, err := s.GetVersion(t.Context(), r)
 			wantReason(t, err, credential.RequestInvalid)
 		}
-		wantCalls(t, b, 3)
+		wantCalls(t, b, 4)
 	})
 }
 

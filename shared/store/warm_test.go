@@ -24,7 +24,8 @@ func (b *batchBackend) GetBatch(ctx context.Context, requests []credential.Reque
 	if !b.can {
 		return nil, oops(credential.Unsupported)
 	}
-	b.update(func() { b.batches = append(b.batches, requests) })
+	b.update(func() { b.batches = append(b.batches, requests); b.running++ })
+	defer b.update(func() { b.running-- })
 	b.mu.Lock()
 	err := b.fault
 	stall := b.stall
@@ -38,7 +39,11 @@ func (b *batchBackend) GetBatch(ctx context.Context, requests []credential.Reque
 	case b.short:
 		return nil, nil
 	}
-	time.Sleep(b.latency * time.Duration((len(requests)+19)/20))
+	select {
+	case <-time.After(b.latency * time.Duration((len(requests)+19)/20)):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	results := make([]credential.Result, len(requests))
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -104,7 +109,7 @@ func TestWarm(t *testing.T) {
 				if len(b.batches) != test.batches || b.count() != test.singles || b.most != test.most {
 					t.Errorf("%d batches, %d single calls, %d at once", len(b.batches), b.count(), b.most)
 				}
-				if n := s.Snapshot(); n.BackendCalls != int64(test.batches+test.singles) || n.Size != 1000 {
+				if n := s.Snapshot(); n.BackendCalls != int64(test.batches+test.singles) || n.Size != 1000 || test.can && n.Misses != 1000 {
 					t.Errorf("%+v", n)
 				}
 				wantWarm(t, s.Warm(t.Context(), ids), ids)
@@ -235,5 +240,31 @@ func TestWarmWithoutTime(t *testing.T) {
 		if wantCalls(t, b.backend, 2); len(b.batches) != 0 {
 			t.Errorf("asked for %v", b.batches)
 		}
+		if n := s.Snapshot(); n.Hits != 2 || n.Stale != 2 {
+			t.Errorf("%+v", n)
+		}
+	})
+}
+
+func TestABatchHasItsOwnDeadline(t *testing.T) {
+	batchBubble(t, options(), func(t *testing.T, b *batchBackend, s *Store) {
+		b.stall = true
+		begin := time.Now()
+		wantReason(t, s.Warm(t.Context(), []string{"a"})[0].Err, credential.DeadlineExceeded)
+		if took := time.Since(begin); took != 15*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+func TestABatchGoesOnWithoutItsCaller(t *testing.T) {
+	batchBubble(t, options(), func(t *testing.T, b *batchBackend, s *Store) {
+		b.set("a", "one")
+		b.latency = 2 * time.Second
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		wantReason(t, s.Warm(ctx, []string{"a"})[0].Err, credential.DeadlineExceeded)
+		pass(time.Second)
+		wantGet(t, s, "a", "cached one")
 	})
 }
