@@ -169,6 +169,47 @@ func TestOutageIsRiddenOutWithFewCalls(t *testing.T) {
 	})
 }
 
+// While a slow probe is under way, nobody waits for the backend, and the pause after it is the longer one.
+func TestOutageIsKnownAsLongAsItIsLookedInto(t *testing.T) {
+	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
+		b.set("a", "one")
+		b.set("b", "one")
+		wantGet(t, s, "a", "fresh one")
+		wantGet(t, s, "b", "fresh one")
+		pass(5 * time.Minute)
+		b.fail(oops(credential.Throttled))
+		wantGet(t, s, "a", "stale one 5m0s")
+		pass(30 * time.Second)
+		b.update(func() { b.stall = true })
+		wantGet(t, s, "a", "stale one 5m30s") // and has it looked into
+		pass(time.Second)
+		wantGet(t, s, "b", "stale one 5m31s")
+		wantCalls(t, b, 4)
+		pass(14 * time.Second)
+		if s.outage == nil || s.outage.count != 2 {
+			t.Errorf("%+v, want a second failure in a row", s.outage)
+		}
+	})
+}
+
+// Where only an id is asked for that fails, and that there is nothing of, it keeps the outage known to others.
+func TestOutageIsKnownFromOneID(t *testing.T) {
+	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
+		b.fail(oops(credential.BackendUnavailable))
+		known := 0
+		for range 60 {
+			wantGet(t, s, "a", "error BACKEND_UNAVAILABLE")
+			if s.outage.isOutage(s.clock()) {
+				known++
+			}
+			pass(5 * time.Second)
+		}
+		if known < 50 {
+			t.Errorf("known at %d of 60 times", known)
+		}
+	})
+}
+
 func TestBackendNamesItsPause(t *testing.T) {
 	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
 		b.set("a", "one")

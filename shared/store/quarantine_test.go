@@ -352,6 +352,13 @@ func TestPanickingLoginLetsOthersThrough(t *testing.T) {
 			_ = s.Login(t.Context(), "a", "sw1", func(context.Context, Lease) error { panic("oops") })
 		}()
 		n.wantLogin(t, s, "a", "sw1", "done")
+		s.Forget("a")
+		go func() {
+			defer func() { _ = recover() }()
+			_ = s.Login(t.Context(), "a", "sw1", func(context.Context, Lease) error { time.Sleep(time.Second); panic("oops") })
+		}()
+		synctest.Wait()
+		n.wantLogin(t, s, "a", "sw2", "done after 1s")
 	})
 }
 
