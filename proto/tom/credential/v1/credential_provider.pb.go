@@ -8,14 +8,14 @@
 //
 // The host starts the executable `tom-credential-<name>` with these environment variables:
 //
-//   TOM_CREDENTIAL_PROVIDER   the cookie, 4f8a1d52-1f6e-4c35-9a0b-7f2b3f2d9c61. When it is absent or different, a person
-//                             has started the program by hand: explain that it is a provider, and exit with status 1.
+//   TOM_CREDENTIAL_PROVIDER   the cookie, 4f8a1d52-1f6e-4c35-9a0b-7f2b3f2d9c61. When it is absent or different, the
+//                             program was started by hand: explain that it is a provider, and exit with status 1.
 //   PLUGIN_PROTOCOL_VERSIONS  comma-separated protocol versions that the host speaks. This file is version 1.
 //   PLUGIN_CLIENT_CERT        the host's certificate in PEM form. Accept connections from its holder only (mutual TLS).
-//   PLUGIN_UNIX_SOCKET_DIR    the folder to create the Unix socket in. (On Windows: listen on 127.0.0.1, on a port from
+//   PLUGIN_UNIX_SOCKET_DIR    the directory to create the Unix socket in. (On Windows: listen on 127.0.0.1, on a port from
 //                             PLUGIN_MIN_PORT to PLUGIN_MAX_PORT.)
 //   TOM_CREDENTIAL_LOG_LEVEL  trace, debug, info, warn or error: write no log lines below it.
-//   TOM_CREDENTIAL_LIFELINE   `stdin`: read standard input, and exit when it ends, for then the host is gone.
+//   TOM_CREDENTIAL_LIFELINE   `stdin`: read standard input, and exit at its end, for then the host has exited.
 //
 // The provider listens, then writes one line to standard output and nothing else there, ever:
 //
@@ -45,9 +45,11 @@
 //
 // An error is a gRPC status whose details hold a google.rpc.ErrorInfo with the domain `credential.tom`, a reason from
 // this table, and metadata. Callers decide by code and reason, never by the message. Where repeating the call later may
-// help, details hold a google.rpc.RetryInfo as well; where a person can do something about it, a google.rpc.Help whose
+// help, details hold a google.rpc.RetryInfo as well; where a user can do something about it, a google.rpc.Help whose
 // link descriptions say what; for refused settings a google.rpc.BadRequest with one violation a setting. All details
-// together take at most 4 KiB. The message names the thing it is about, and never holds a secret, not even in part.
+// together take at most 4 KiB. The message names the thing it is about, and never holds a secret, not even in part. A host
+// truncates what it gets: a message and each step of help to 1 KiB, 20 steps, 32 entries of metadata of 512 bytes with
+// keys of 64, 100 violations of 512 bytes. It drops an answer whose headers have more than 64 KiB.
 // A status without that ErrorInfo is treated as a defect of the provider (PROVIDER_MISBEHAVED).
 //
 //   reason                    code                 meaning
@@ -65,10 +67,10 @@
 //   ALREADY_CONFIGURED        FAILED_PRECONDITION  a second Configure after one that succeeded
 //   BACKEND_UNAUTHENTICATED   UNAUTHENTICATED      no, refused or expired credentials for the backend
 //   BACKEND_MISCONFIGURED     FAILED_PRECONDITION  it can't work like this: unknown TLS authority, no such host, not the API
-//   THROTTLED                 RESOURCE_EXHAUSTED   the backend asks for fewer calls
-//   BACKEND_UNAVAILABLE       UNAVAILABLE          the backend can't be reached or fails; metadata: stage (credentials, read)
+//   THROTTLED                 RESOURCE_EXHAUSTED   the backend throttles
+//   BACKEND_UNAVAILABLE       UNAVAILABLE          the backend is unreachable or fails; metadata: stage (credentials, read)
 //   DEADLINE_EXCEEDED         DEADLINE_EXCEEDED    the time was up before the backend answered
-//   CANCELLED                 CANCELLED            the caller gave the call up
+//   CANCELLED                 CANCELLED            the caller cancelled the call
 //   UNSUPPORTED               UNIMPLEMENTED        a call whose capability the provider doesn't have
 //   INTERNAL                  INTERNAL             a defect of the provider, such as a panic
 //
@@ -205,9 +207,9 @@ type GetMetadataResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The provider's name, [a-z][a-z0-9_]*, the same as in the name of its executable: tom-credential-<name>.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The provider's own version, for people: "1.4.0".
+	// The provider's own version, for users: "1.4.0". At most 128 bytes are kept.
 	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	// One line for people: what the provider reads from.
+	// One line for users: what the provider reads from. At most 1 KiB is kept.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
 	// What the provider can do beyond GetCredential and Validate:
 	//
@@ -216,16 +218,25 @@ type GetMetadataResponse struct {
 	//	VERSION  GetCredentialRequest.version_id and version_label
 	//
 	// RELEASE and WATCH are reserved for later. Hosts ignore those that they don't know. What is advertised works, and
-	// what isn't advertised is answered with UNSUPPORTED.
+	// what isn't advertised is answered with UNSUPPORTED. At most 64, each of at most 64 bytes.
 	Capabilities []string `protobuf:"bytes,4,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
 	// The settings that Configure takes, as a JSON Schema (2020-12) in JSON: one flat object with "additionalProperties":
 	// false and no $ref. Properties are of type string, boolean, integer, number, or array of string, each with a
 	// description, and with a default where there is one. A secret has "writeOnly": true. A duration is a string such as
 	// "1m30s" with a pattern. An empty string counts as unset and is not sent, except for a property that has an explicit
 	// "minLength": 0: there it is a value. Empty: the provider takes no settings.
+	//
+	// At most 256 KiB, nested at most 16 levels deep, with at most 256 settings, names of 64 bytes, descriptions of 4 KiB, 256
+	// values in an enum. A pattern has at most 1 KiB, and all patterns together take at most 20,000 steps of a
+	// regular expression's program, in which a{1000} counts a thousand times.
 	SettingsSchema string `protobuf:"bytes,5,opt,name=settings_schema,json=settingsSchema,proto3" json:"settings_schema,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The label of the version before the current one, if the provider has the capability VERSION and such a label:
+	// "AWSPREVIOUS". GetCredentialRequest.version_label with it reads the version that was current before the present one,
+	// or is VERSION_NOT_FOUND for a credential that has had no other. During a rotation a host tries that version at devices
+	// that don't take the current one yet. It doesn't change while the process runs. Empty: there is no such label.
+	PreviousVersionLabel string `protobuf:"bytes,6,opt,name=previous_version_label,json=previousVersionLabel,proto3" json:"previous_version_label,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *GetMetadataResponse) Reset() {
@@ -289,6 +300,13 @@ func (x *GetMetadataResponse) GetCapabilities() []string {
 func (x *GetMetadataResponse) GetSettingsSchema() string {
 	if x != nil {
 		return x.SettingsSchema
+	}
+	return ""
+}
+
+func (x *GetMetadataResponse) GetPreviousVersionLabel() string {
+	if x != nil {
+		return x.PreviousVersionLabel
 	}
 	return ""
 }
@@ -421,7 +439,7 @@ func (x *ValidateRequest) GetCredentialId() string {
 
 type ValidateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// In the order in which a person should read them.
+	// In the order in which a user should read them. At most 100 are kept, with 1 KiB of each message and remedy.
 	Checks []*Check `protobuf:"bytes,1,rep,name=checks,proto3" json:"checks,omitempty"`
 	// When the credentials that the provider itself uses for the backend expire; unset if they don't, or if it isn't known.
 	BackendCredentialsExpireTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=backend_credentials_expire_time,json=backendCredentialsExpireTime,proto3" json:"backend_credentials_expire_time,omitempty"`
@@ -479,11 +497,11 @@ type Check struct {
 	// A short name that doesn't change: "credentials", "identity", "read".
 	Name   string      `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Status CheckStatus `protobuf:"varint,2,opt,name=status,proto3,enum=tom.credential.v1.CheckStatus" json:"status,omitempty"`
-	// What was found, for people: "signed in as arn:aws:iam::123456789012:user/tom".
+	// What was found, for users: "signed in as arn:aws:iam::123456789012:user/tom".
 	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	// What to do about it, in a form that can be pasted where possible. Empty where the check passed.
 	Remedy string `protobuf:"bytes,4,opt,name=remedy,proto3" json:"remedy,omitempty"`
-	// For FAILED and WARNING: the reason from the table of errors. It tells a host whether waiting may help.
+	// For FAILED and WARNING: the reason from the table of errors. A host decides by it whether waiting may help.
 	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -556,11 +574,16 @@ func (x *Check) GetReason() string {
 
 type GetCredentialRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which credential: 1 to 512 bytes of UTF-8 without control characters. What else is allowed is the backend's affair. An
+	// Which credential: 1 to 512 bytes of UTF-8 without control characters. What else is allowed is the backend's choice. An
 	// id that no credential could have is CREDENTIAL_ID_INVALID, without asking the backend.
+	//
+	// An id is one opaque name: it is compared byte for byte, and never trimmed, folded in case or normalized. Slashes have no
+	// meaning in the contract. Where the backend has directories, an id may be a path below the provider's own prefix
+	// ("site/lab"); a listing gives such ids whole. A provider refuses as CREDENTIAL_ID_INVALID what would lead the backend
+	// to another name than the id: a leading or doubled slash, "." and ".." between slashes, an escape that it decodes.
 	CredentialId string `protobuf:"bytes,1,opt,name=credential_id,json=credentialId,proto3" json:"credential_id,omitempty"`
 	// Which version of it; the current one if neither is set. Without the capability VERSION, setting either is
-	// UNSUPPORTED.
+	// UNSUPPORTED. A version that doesn't exist, has been deleted or has a label that nothing bears is VERSION_NOT_FOUND.
 	//
 	// Types that are valid to be assigned to Version:
 	//
@@ -638,12 +661,14 @@ type isGetCredentialRequest_Version interface {
 }
 
 type GetCredentialRequest_VersionId struct {
-	// One version, by the backend's id for it.
+	// One version, by the backend's id for it. Where the backend numbers versions, the number in decimal: "7".
 	VersionId string `protobuf:"bytes,2,opt,name=version_id,json=versionId,proto3,oneof"`
 }
 
 type GetCredentialRequest_VersionLabel struct {
-	// The version that a label points to at present, for example "AWSPREVIOUS".
+	// The version that a label points to at present, for example "AWSPREVIOUS". Where the backend has no labels, the
+	// provider may give some a meaning, which it documents, such as "previous" for the version before the current one;
+	// all others are VERSION_NOT_FOUND.
 	VersionLabel string `protobuf:"bytes,3,opt,name=version_label,json=versionLabel,proto3,oneof"`
 }
 
@@ -700,17 +725,20 @@ type Credential struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The id that was asked for.
 	CredentialId string `protobuf:"bytes,1,opt,name=credential_id,json=credentialId,proto3" json:"credential_id,omitempty"`
-	// Never empty. Byte for byte as stored, spaces included; no NUL, carriage return or line feed.
+	// Never empty, at most 1 KiB. Byte for byte as stored, spaces included; no control characters, such as NUL, carriage
+	// return, line feed or escape.
 	Username string `protobuf:"bytes,2,opt,name=username,proto3" json:"username,omitempty"`
-	// Byte for byte as stored; no NUL, carriage return or line feed. Absent is not empty: with an absent password, which
+	// At most 64 KiB. Byte for byte as stored; no control characters except tabs: a device takes them for keys. Absent is not
+	// empty: with an absent password, which
 	// is allowed only if extra holds a non-empty "private_key", a worker must not try an empty one.
 	Password *string `protobuf:"bytes,3,opt,name=password,proto3,oneof" json:"password,omitempty"`
 	// Everything else that the backend holds with it, for example private_key, passphrase, enable_password: strings as
-	// they are, numbers and booleans as their JSON text; null, arrays and objects are left out. All of it is secret.
+	// they are, numbers and booleans as their JSON text; null, arrays and objects are left out. All of it is secret. At most
+	// 1,000 entries of 64 KiB with names of 256 bytes; a whole credential has at most 256 KiB.
 	Extra map[string]string `protobuf:"bytes,4,rep,name=extra,proto3" json:"extra,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// The backend's id of the version that was read; empty if the backend has no versions.
+	// The backend's id of the version that was read, at most 512 bytes; empty if the backend has no versions.
 	VersionId string `protobuf:"bytes,5,opt,name=version_id,json=versionId,proto3" json:"version_id,omitempty"`
-	// When that version was created. For people: it never orders versions.
+	// When that version was created. For users: it never orders versions.
 	VersionCreated *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=version_created,json=versionCreated,proto3" json:"version_created,omitempty"`
 	// How long a host may go on using this answer without asking again. 0: it may neither keep it nor serve it later,
 	// whatever happens. Unset: the host decides.
@@ -720,7 +748,7 @@ type Credential struct {
 	// It was read from a copy of the backend that may lag behind, because the first place did not answer. A host doesn't
 	// take it as the answer to "has the password changed?".
 	FromReplica bool `protobuf:"varint,9,opt,name=from_replica,json=fromReplica,proto3" json:"from_replica,omitempty"`
-	// The backend's own id of the request that read it, for audits.
+	// The backend's own id of the request that read it, for audits. At most 256 bytes are kept.
 	BackendRequestId string `protobuf:"bytes,10,opt,name=backend_request_id,json=backendRequestId,proto3" json:"backend_request_id,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -999,7 +1027,7 @@ func (*CredentialResult_Credential) isCredentialResult_Result() {}
 
 func (*CredentialResult_Error) isCredentialResult_Result() {}
 
-// CredentialError says what GetCredential would have said in a gRPC status with details.
+// CredentialError has what GetCredential would have returned in a gRPC status with details.
 type CredentialError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The gRPC status code.
@@ -1145,9 +1173,13 @@ func (x *ListCredentialsRequest) GetPageToken() string {
 }
 
 type ListCredentialsResponse struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	Credentials []*CredentialSummary   `protobuf:"bytes,1,rep,name=credentials,proto3" json:"credentials,omitempty"`
-	// Where the next page begins; empty after the last one.
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Credentials that could be read: at most 10,000, and no more than page_size. One that is scheduled for deletion, or whose
+	// current version has been deleted, is left out if the listing itself shows that; a provider doesn't read each credential to
+	// find out. So GetCredential may answer CREDENTIAL_DELETED for an id that was listed.
+	Credentials []*CredentialSummary `protobuf:"bytes,1,rep,name=credentials,proto3" json:"credentials,omitempty"`
+	// Where the next page starts, at most 4 KiB; empty after the last one. A token comes once in a listing: a host ends one that
+	// goes in a circle or has more than 10,000 pages.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1197,13 +1229,13 @@ func (x *ListCredentialsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// CredentialSummary is what a listing tells of a credential; nothing in it is secret.
+// CredentialSummary describes a credential in a listing; nothing in it is secret.
 type CredentialSummary struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	CredentialId string                 `protobuf:"bytes,1,opt,name=credential_id,json=credentialId,proto3" json:"credential_id,omitempty"`
-	// The backend's description of it, if there is one.
+	// The backend's description of it, if there is one. At most 1 KiB is kept.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
-	// When it was last changed, if the backend tells.
+	// When it was last changed; unset if the backend doesn't report it.
 	LastChanged   *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=last_changed,json=lastChanged,proto3" json:"last_changed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1265,13 +1297,14 @@ var File_tom_credential_v1_credential_provider_proto protoreflect.FileDescriptor
 const file_tom_credential_v1_credential_provider_proto_rawDesc = "" +
 	"\n" +
 	"+tom/credential/v1/credential_provider.proto\x12\x11tom.credential.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x14\n" +
-	"\x12GetMetadataRequest\"\xb2\x01\n" +
+	"\x12GetMetadataRequest\"\xe8\x01\n" +
 	"\x13GetMetadataResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12 \n" +
 	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\"\n" +
 	"\fcapabilities\x18\x04 \x03(\tR\fcapabilities\x12'\n" +
-	"\x0fsettings_schema\x18\x05 \x01(\tR\x0esettingsSchema\"L\n" +
+	"\x0fsettings_schema\x18\x05 \x01(\tR\x0esettingsSchema\x124\n" +
+	"\x16previous_version_label\x18\x06 \x01(\tR\x14previousVersionLabel\"L\n" +
 	"\x10ConfigureRequest\x128\n" +
 	"\bsettings\x18\x01 \x01(\v2\x17.google.protobuf.StructB\x03\x80\x01\x01R\bsettings\"\x13\n" +
 	"\x11ConfigureResponse\"M\n" +

@@ -8,14 +8,14 @@
 //
 // The host starts the executable `tom-credential-<name>` with these environment variables:
 //
-//   TOM_CREDENTIAL_PROVIDER   the cookie, 4f8a1d52-1f6e-4c35-9a0b-7f2b3f2d9c61. When it is absent or different, a person
-//                             has started the program by hand: explain that it is a provider, and exit with status 1.
+//   TOM_CREDENTIAL_PROVIDER   the cookie, 4f8a1d52-1f6e-4c35-9a0b-7f2b3f2d9c61. When it is absent or different, the
+//                             program was started by hand: explain that it is a provider, and exit with status 1.
 //   PLUGIN_PROTOCOL_VERSIONS  comma-separated protocol versions that the host speaks. This file is version 1.
 //   PLUGIN_CLIENT_CERT        the host's certificate in PEM form. Accept connections from its holder only (mutual TLS).
-//   PLUGIN_UNIX_SOCKET_DIR    the folder to create the Unix socket in. (On Windows: listen on 127.0.0.1, on a port from
+//   PLUGIN_UNIX_SOCKET_DIR    the directory to create the Unix socket in. (On Windows: listen on 127.0.0.1, on a port from
 //                             PLUGIN_MIN_PORT to PLUGIN_MAX_PORT.)
 //   TOM_CREDENTIAL_LOG_LEVEL  trace, debug, info, warn or error: write no log lines below it.
-//   TOM_CREDENTIAL_LIFELINE   `stdin`: read standard input, and exit when it ends, for then the host is gone.
+//   TOM_CREDENTIAL_LIFELINE   `stdin`: read standard input, and exit at its end, for then the host has exited.
 //
 // The provider listens, then writes one line to standard output and nothing else there, ever:
 //
@@ -45,9 +45,11 @@
 //
 // An error is a gRPC status whose details hold a google.rpc.ErrorInfo with the domain `credential.tom`, a reason from
 // this table, and metadata. Callers decide by code and reason, never by the message. Where repeating the call later may
-// help, details hold a google.rpc.RetryInfo as well; where a person can do something about it, a google.rpc.Help whose
+// help, details hold a google.rpc.RetryInfo as well; where a user can do something about it, a google.rpc.Help whose
 // link descriptions say what; for refused settings a google.rpc.BadRequest with one violation a setting. All details
-// together take at most 4 KiB. The message names the thing it is about, and never holds a secret, not even in part.
+// together take at most 4 KiB. The message names the thing it is about, and never holds a secret, not even in part. A host
+// truncates what it gets: a message and each step of help to 1 KiB, 20 steps, 32 entries of metadata of 512 bytes with
+// keys of 64, 100 violations of 512 bytes. It drops an answer whose headers have more than 64 KiB.
 // A status without that ErrorInfo is treated as a defect of the provider (PROVIDER_MISBEHAVED).
 //
 //   reason                    code                 meaning
@@ -65,10 +67,10 @@
 //   ALREADY_CONFIGURED        FAILED_PRECONDITION  a second Configure after one that succeeded
 //   BACKEND_UNAUTHENTICATED   UNAUTHENTICATED      no, refused or expired credentials for the backend
 //   BACKEND_MISCONFIGURED     FAILED_PRECONDITION  it can't work like this: unknown TLS authority, no such host, not the API
-//   THROTTLED                 RESOURCE_EXHAUSTED   the backend asks for fewer calls
-//   BACKEND_UNAVAILABLE       UNAVAILABLE          the backend can't be reached or fails; metadata: stage (credentials, read)
+//   THROTTLED                 RESOURCE_EXHAUSTED   the backend throttles
+//   BACKEND_UNAVAILABLE       UNAVAILABLE          the backend is unreachable or fails; metadata: stage (credentials, read)
 //   DEADLINE_EXCEEDED         DEADLINE_EXCEEDED    the time was up before the backend answered
-//   CANCELLED                 CANCELLED            the caller gave the call up
+//   CANCELLED                 CANCELLED            the caller cancelled the call
 //   UNSUPPORTED               UNIMPLEMENTED        a call whose capability the provider doesn't have
 //   INTERNAL                  INTERNAL             a defect of the provider, such as a panic
 //
@@ -117,10 +119,12 @@ const (
 //
 // The host calls GetMetadata, then Configure, then the others in any order.
 type CredentialProviderClient interface {
-	// GetMetadata tells what the provider is. It answers at once, before and after Configure, needs no settings, and uses
+	// GetMetadata describes the provider. It answers at once, before and after Configure, needs no settings, and uses
 	// neither the backend nor the network.
 	GetMetadata(ctx context.Context, in *GetMetadataRequest, opts ...grpc.CallOption) (*GetMetadataResponse, error)
-	// Configure hands over the settings. It checks all of them before it takes any, and uses no network.
+	// Configure hands over the settings. It checks all of them before it takes any, and uses no network. It may read local
+	// files that settings name, such as a CA certificate or a token, and refuses one that can't be used as SETTINGS_INVALID.
+	// A file that may change while the provider runs, such as a token that an agent renews, is read again when it is used.
 	//
 	// An unknown key or a bad value is SETTINGS_INVALID with one google.rpc.BadRequest violation for each key; the provider
 	// stays as it was and Configure may be called again. It succeeds once in the life of a process, after that it is
@@ -132,7 +136,7 @@ type CredentialProviderClient interface {
 	// to check answers with no checks.
 	Validate(ctx context.Context, in *ValidateRequest, opts ...grpc.CallOption) (*ValidateResponse, error)
 	// GetCredential reads one credential. The answer is for exactly the id that was asked for. Before Configure:
-	// NOT_CONFIGURED. The provider keeps no cache of its own: that is the host's.
+	// NOT_CONFIGURED. The provider keeps no cache: that is the host's.
 	GetCredential(ctx context.Context, in *GetCredentialRequest, opts ...grpc.CallOption) (*GetCredentialResponse, error)
 	// BatchGetCredentials reads many credentials. Results come in the order of the requests, one for each, and one that
 	// fails never fails the others; the call itself fails only if nothing could be tried. More than 100 requests:
@@ -140,7 +144,7 @@ type CredentialProviderClient interface {
 	BatchGetCredentials(ctx context.Context, in *BatchGetCredentialsRequest, opts ...grpc.CallOption) (*BatchGetCredentialsResponse, error)
 	// ListCredentials lists what could be read, one page a call: ids and metadata that isn't secret. The order is
 	// unspecified, pages may be empty or short, and each id comes once in a listing of a backend that doesn't change
-	// meanwhile. Before Configure: NOT_CONFIGURED. Without the capability LIST: UNSUPPORTED.
+	// during it. Before Configure: NOT_CONFIGURED. Without the capability LIST: UNSUPPORTED.
 	ListCredentials(ctx context.Context, in *ListCredentialsRequest, opts ...grpc.CallOption) (*ListCredentialsResponse, error)
 }
 
@@ -220,10 +224,12 @@ func (c *credentialProviderClient) ListCredentials(ctx context.Context, in *List
 //
 // The host calls GetMetadata, then Configure, then the others in any order.
 type CredentialProviderServer interface {
-	// GetMetadata tells what the provider is. It answers at once, before and after Configure, needs no settings, and uses
+	// GetMetadata describes the provider. It answers at once, before and after Configure, needs no settings, and uses
 	// neither the backend nor the network.
 	GetMetadata(context.Context, *GetMetadataRequest) (*GetMetadataResponse, error)
-	// Configure hands over the settings. It checks all of them before it takes any, and uses no network.
+	// Configure hands over the settings. It checks all of them before it takes any, and uses no network. It may read local
+	// files that settings name, such as a CA certificate or a token, and refuses one that can't be used as SETTINGS_INVALID.
+	// A file that may change while the provider runs, such as a token that an agent renews, is read again when it is used.
 	//
 	// An unknown key or a bad value is SETTINGS_INVALID with one google.rpc.BadRequest violation for each key; the provider
 	// stays as it was and Configure may be called again. It succeeds once in the life of a process, after that it is
@@ -235,7 +241,7 @@ type CredentialProviderServer interface {
 	// to check answers with no checks.
 	Validate(context.Context, *ValidateRequest) (*ValidateResponse, error)
 	// GetCredential reads one credential. The answer is for exactly the id that was asked for. Before Configure:
-	// NOT_CONFIGURED. The provider keeps no cache of its own: that is the host's.
+	// NOT_CONFIGURED. The provider keeps no cache: that is the host's.
 	GetCredential(context.Context, *GetCredentialRequest) (*GetCredentialResponse, error)
 	// BatchGetCredentials reads many credentials. Results come in the order of the requests, one for each, and one that
 	// fails never fails the others; the call itself fails only if nothing could be tried. More than 100 requests:
@@ -243,7 +249,7 @@ type CredentialProviderServer interface {
 	BatchGetCredentials(context.Context, *BatchGetCredentialsRequest) (*BatchGetCredentialsResponse, error)
 	// ListCredentials lists what could be read, one page a call: ids and metadata that isn't secret. The order is
 	// unspecified, pages may be empty or short, and each id comes once in a listing of a backend that doesn't change
-	// meanwhile. Before Configure: NOT_CONFIGURED. Without the capability LIST: UNSUPPORTED.
+	// during it. Before Configure: NOT_CONFIGURED. Without the capability LIST: UNSUPPORTED.
 	ListCredentials(context.Context, *ListCredentialsRequest) (*ListCredentialsResponse, error)
 	mustEmbedUnimplementedCredentialProviderServer()
 }

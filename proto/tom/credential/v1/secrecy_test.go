@@ -15,13 +15,14 @@ var secret = []string{
 	"ConfigureRequest.settings",
 	"Credential.password",
 	"Credential.extra",
+	"PresentRequest.login_id", "PresentResponse.permit", "ReportRequest.permit", "ReportRequest.login_id",
 }
 
-// public are the fields that could hold a secret by their type, and that somebody has decided don't. A new field of
+// public are the fields that could hold a secret by their type, and that hold none by decision. A new field of
 // the contract goes into one of the two lists, or this test fails.
 var public = []string{
 	"GetMetadataResponse.name", "GetMetadataResponse.version", "GetMetadataResponse.description",
-	"GetMetadataResponse.capabilities", "GetMetadataResponse.settings_schema",
+	"GetMetadataResponse.capabilities", "GetMetadataResponse.settings_schema", "GetMetadataResponse.previous_version_label",
 	"ValidateRequest.credential_id",
 	"Check.name", "Check.message", "Check.remedy", "Check.reason",
 	"GetCredentialRequest.credential_id", "GetCredentialRequest.version_id", "GetCredentialRequest.version_label",
@@ -29,6 +30,7 @@ var public = []string{
 	"CredentialError.reason", "CredentialError.message", "CredentialError.metadata", "CredentialError.help",
 	"ListCredentialsRequest.page_token", "ListCredentialsResponse.next_page_token",
 	"CredentialSummary.credential_id", "CredentialSummary.description",
+	"PresentRequest.credential_id", "PresentRequest.device",
 }
 
 // suspicious are names that no field may have without debug_redact, whatever the lists say.
@@ -38,9 +40,10 @@ var suspicious = []string{
 
 func TestEveryFieldThatCanHoldASecretIsMarked(t *testing.T) {
 	seen := map[string]bool{}
-	messages := credentialv1.File_tom_credential_v1_credential_provider_proto.Messages()
-	for i := range messages.Len() {
-		walk(t, messages.Get(i), seen)
+	for _, file := range []protoreflect.FileDescriptor{credentialv1.File_tom_credential_v1_credential_provider_proto, credentialv1.File_tom_credential_v1_login_guard_proto} {
+		for i := range file.Messages().Len() {
+			walk(t, file.Messages().Get(i), seen)
+		}
 	}
 	for _, name := range slices.Concat(secret, public) {
 		if !seen[name] {
@@ -84,7 +87,7 @@ func walk(t *testing.T, message protoreflect.MessageDescriptor, seen map[string]
 	}
 }
 
-// holdsText says whether a field can hold text of its own: strings, bytes, maps with them, and the free forms of the
+// holdsText reports whether a field can hold strings itself: strings, bytes, maps with them, and the free forms of the
 // well-known types. Messages of the contract itself are walked on their own.
 func holdsText(field protoreflect.FieldDescriptor) bool {
 	if field.IsMap() {
