@@ -41,10 +41,10 @@ type Credential struct {
 // PrivateKeyField is the key of Extra that allows a credential to have no password.
 const PrivateKeyField = "private_key"
 
-// SameMaterial says whether both have the same login material: username, password and private key. That, and not the
+// SameMaterial reports whether both have the same login material: username, password and private key. That, and not the
 // version, decides whether a device would answer differently.
 func (c *Credential) SameMaterial(other *Credential) bool {
-	// No short cut: how long it takes shall not tell which part differs.
+	// No short cut: how long it takes must not depend on which part differs.
 	username := NewRedacted(c.Username).Equal(NewRedacted(other.Username))
 	password := c.Password.Equal(other.Password)
 	key := c.Extra[PrivateKeyField].Equal(other.Extra[PrivateKeyField])
@@ -73,12 +73,12 @@ type Result struct {
 	Err        error
 }
 
-// Summary is what a listing tells of a credential. Nothing in it is secret.
+// Summary describes a credential in a listing. Nothing in it is secret.
 type Summary struct {
 	ID string
 	// Description is the backend's, if there is one.
 	Description string
-	// LastChanged is zero if the backend doesn't tell.
+	// LastChanged is zero if the backend doesn't report it.
 	LastChanged time.Time
 }
 
@@ -124,7 +124,7 @@ type Check struct {
 
 // Report is the answer of Validate.
 type Report struct {
-	// Checks are in the order in which a person should read them.
+	// Checks are in the order in which a user should read them.
 	Checks []Check
 	// BackendCredentialsExpire is when the provider's own credentials for the backend expire; zero if they don't or if
 	// it isn't known.

@@ -21,8 +21,8 @@ func TestSameMaterial(t *testing.T) {
 		"another id":              {func(c *Credential) { c.ID = "other" }, true},
 		"another enable password": {func(c *Credential) { c.Extra["enable_password"] = NewRedacted("x") }, true},
 		"another username":        {func(c *Credential) { c.Username = "root" }, false},
-		"another password":        {func(c *Credential) { c.Password = Some(NewRedacted("x")) }, false},
-		"an empty password":       {func(c *Credential) { c.Password = Some(Redacted{}) }, false},
+		"another password":        {func(c *Credential) { c.Password = Password("x") }, false},
+		"an empty password":       {func(c *Credential) { c.Password = Password("") }, false},
 		"no password":             {func(c *Credential) { c.Password = Optional{} }, false},
 		"another key":             {func(c *Credential) { c.Extra[PrivateKeyField] = NewRedacted("x") }, false},
 		"no key":                  {func(c *Credential) { delete(c.Extra, PrivateKeyField) }, false},
@@ -33,7 +33,7 @@ func TestSameMaterial(t *testing.T) {
 			t.Errorf("%s: want %v", name, test.want)
 		}
 	}
-	absent, empty := of(func(c *Credential) { c.Password = Optional{} }), of(func(c *Credential) { c.Password = Some(Redacted{}) })
+	absent, empty := of(func(c *Credential) { c.Password = Optional{} }), of(func(c *Credential) { c.Password = Password("") })
 	if absent.SameMaterial(empty) {
 		t.Error("an absent password is the same as an empty one")
 	}

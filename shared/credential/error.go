@@ -3,11 +3,16 @@ package credential
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
 
-// Error is a failed call. Decide by Reason; Message and Help are for people. None of it may hold a secret.
+// Error is a failed call. Decide by Reason; Message and Help are for the user. None of it may hold a secret.
+//
+// An Error may be shared by several callers and is not changed once it has been returned; [Error.With] and
+// [Error.WithHelp] return copies.
 type Error struct {
 	Reason Reason
 	// Message names the thing and what happened to it.
@@ -62,22 +67,25 @@ func (e *Error) Is(target error) bool {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// WithHelp adds a step and returns e.
+// WithHelp returns a copy of e with one more step.
 func (e *Error) WithHelp(format string, args ...any) *Error {
-	e.Help = append(e.Help, fmt.Sprintf(format, args...))
-	return e
+	extended := *e
+	extended.Help = append(slices.Clip(e.Help), fmt.Sprintf(format, args...))
+	return &extended
 }
 
-// With adds metadata and returns e. An empty value is left out.
+// With returns a copy of e with more metadata. An empty value is left out.
 func (e *Error) With(key, value string) *Error {
+	extended := *e
+	extended.Metadata = maps.Clone(e.Metadata)
 	if value == "" {
-		return e
+		return &extended
 	}
-	if e.Metadata == nil {
-		e.Metadata = make(map[string]string)
+	if extended.Metadata == nil {
+		extended.Metadata = make(map[string]string)
 	}
-	e.Metadata[key] = value
-	return e
+	extended.Metadata[key] = value
+	return &extended
 }
 
 // ReasonOf returns the reason of err: of the *Error in its chain, or the Reason itself that it wraps, else [Internal];
@@ -88,9 +96,6 @@ func ReasonOf(err error) Reason {
 	}
 	var e *Error
 	if errors.As(err, &e) {
-		if e == nil { // a nil *Error in an error variable: its author meant success, and nobody can know
-			return Internal
-		}
 		return e.Reason
 	}
 	var reason Reason

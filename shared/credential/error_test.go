@@ -7,13 +7,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"google.golang.org/grpc/codes"
 )
 
 func TestReasons(t *testing.T) {
 	transient := map[Reason]bool{Throttled: true, BackendUnavailable: true, DeadlineExceeded: true, ProviderCrashed: true, ProviderUnresponsive: true}
-	all := map[Reason]codes.Code{}
+	all := map[Reason]string{}
 	for reason, code := range providerCodes {
 		all[reason] = code
 		if !reason.FromProvider() {
@@ -36,7 +34,7 @@ func TestReasons(t *testing.T) {
 		t.Errorf("listed are %v", listed)
 	}
 	for reason, code := range all {
-		if reason.Code() != code || code == codes.OK {
+		if reason.Code() != code || code == "" {
 			t.Errorf("%s has code %s, not %s", reason, reason.Code(), code)
 		}
 		if reason.Transient() != transient[reason] {
@@ -58,7 +56,7 @@ func TestReasons(t *testing.T) {
 			t.Errorf("%s prints as %q, its error as %q", reason, reason.Error(), err.Error())
 		}
 	}
-	if unknown := Reason("FROM_THE_FUTURE"); unknown.Code() != codes.Internal || unknown.FromProvider() || unknown.Transient() {
+	if unknown := Reason("FROM_THE_FUTURE"); unknown.Code() != "INTERNAL" || unknown.FromProvider() || unknown.Transient() {
 		t.Error("an unknown reason")
 	}
 }
@@ -68,12 +66,11 @@ func TestReasonOf(t *testing.T) {
 		err  error
 		want Reason
 	}{
-		"nil":                 {nil, ""},
-		"plain":               {errors.New("x"), Internal},
-		"context":             {context.Canceled, Internal},
-		"the outer one":       {Errorf(AccessDenied, "x: %w", Errorf(Throttled, "y")), AccessDenied},
-		"an error before it":  {Errorf(AccessDenied, "x: %w", Throttled), AccessDenied},
-		"nil *Error in error": {(*Error)(nil), Internal},
+		"nil":                {nil, ""},
+		"plain":              {errors.New("x"), Internal},
+		"context":            {context.Canceled, Internal},
+		"the outer one":      {Errorf(AccessDenied, "x: %w", Errorf(Throttled, "y")), AccessDenied},
+		"an error before it": {Errorf(AccessDenied, "x: %w", Throttled), AccessDenied},
 	} {
 		if got := ReasonOf(test.err); got != test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
@@ -112,5 +109,23 @@ func TestWith(t *testing.T) {
 	err := Errorf(AccessDenied, "no").With("action", "read").With("resource", "").WithHelp("ask %s", "them").WithHelp("100%% sure")
 	if len(err.Metadata) != 1 || err.Metadata["action"] != "read" || strings.Join(err.Help, "|") != "ask them|100% sure" {
 		t.Errorf("%v %v", err.Metadata, err.Help)
+	}
+}
+
+func TestCopiesOfOneErrorAreIndependent(t *testing.T) {
+	shared := Errorf(AccessDenied, "no").With("action", "read").WithHelp("first").WithHelp("second").WithHelp("third")
+	left, right := shared.With("side", "left").WithHelp("left"), shared.WithHelp("right").With("side", "right")
+	if len(shared.Help) != 3 || len(shared.Metadata) != 1 {
+		t.Errorf("the shared error has become %v %v", shared.Help, shared.Metadata)
+	}
+	for side, e := range map[string]*Error{"left": left, "right": right} {
+		if len(e.Help) != 4 || e.Help[3] != side || len(e.Metadata) != 2 || e.Metadata["side"] != side {
+			t.Errorf("%s: %v %v", side, e.Help, e.Metadata)
+		}
+	}
+	empty := left.With("side", "")
+	empty.Metadata["side"] = "changed"
+	if left.Metadata["side"] != "left" {
+		t.Error("a copy without new metadata shares its map")
 	}
 }

@@ -28,8 +28,8 @@ func ExampleRedacted() {
 // An absent password is not an empty one: a login must not try an empty password only because there is a key.
 func ExampleOptional() {
 	for _, password := range []credential.Optional{
-		credential.Some(credential.NewRedacted("secret")),
-		credential.Some(credential.NewRedacted("")),
+		credential.Password("secret"),
+		credential.Password(""),
 		{},
 	} {
 		value, present := password.Get()
@@ -50,7 +50,7 @@ func read(_ context.Context, request credential.Request) (*credential.Credential
 		WithHelp("create it, or ask for another one")
 }
 
-// A caller decides by the reason, and shows the message and the help to a person.
+// A caller decides by the reason, and shows the message and the help to the user.
 func ExampleError() {
 	_, err := read(context.Background(), credential.Request{ID: "lab"})
 	if errors.Is(err, credential.CredentialNotFound) {

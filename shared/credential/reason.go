@@ -3,8 +3,6 @@ package credential
 import (
 	"maps"
 	"slices"
-
-	"google.golang.org/grpc/codes"
 )
 
 // Reason says why a call failed. It is an error itself, so that errors.Is(err, credential.CredentialNotFound) works for
@@ -50,54 +48,56 @@ const (
 	CredentialRejected   Reason = "CREDENTIAL_REJECTED"
 )
 
-// providerCodes are the gRPC codes that belong to the reasons of a provider.
-var providerCodes = map[Reason]codes.Code{
-	CredentialNotFound:     codes.NotFound,
-	VersionNotFound:        codes.NotFound,
-	CredentialDeleted:      codes.NotFound,
-	CredentialMalformed:    codes.FailedPrecondition,
-	DecryptionFailed:       codes.FailedPrecondition,
-	AccessDenied:           codes.PermissionDenied,
-	CredentialIDInvalid:    codes.InvalidArgument,
-	SettingsInvalid:        codes.InvalidArgument,
-	PageTokenInvalid:       codes.InvalidArgument,
-	RequestInvalid:         codes.InvalidArgument,
-	NotConfigured:          codes.FailedPrecondition,
-	AlreadyConfigured:      codes.FailedPrecondition,
-	BackendUnauthenticated: codes.Unauthenticated,
-	BackendMisconfigured:   codes.FailedPrecondition,
-	Throttled:              codes.ResourceExhausted,
-	BackendUnavailable:     codes.Unavailable,
-	DeadlineExceeded:       codes.DeadlineExceeded,
-	Cancelled:              codes.Canceled,
-	Unsupported:            codes.Unimplemented,
-	Internal:               codes.Internal,
+// providerCodes are the names of the gRPC status codes that belong to the reasons of a provider. They are strings, so
+// that the package can be used without gRPC; shared/internal/wire has the codes.
+var providerCodes = map[Reason]string{
+	CredentialNotFound:     "NOT_FOUND",
+	VersionNotFound:        "NOT_FOUND",
+	CredentialDeleted:      "NOT_FOUND",
+	CredentialMalformed:    "FAILED_PRECONDITION",
+	DecryptionFailed:       "FAILED_PRECONDITION",
+	AccessDenied:           "PERMISSION_DENIED",
+	CredentialIDInvalid:    "INVALID_ARGUMENT",
+	SettingsInvalid:        "INVALID_ARGUMENT",
+	PageTokenInvalid:       "INVALID_ARGUMENT",
+	RequestInvalid:         "INVALID_ARGUMENT",
+	NotConfigured:          "FAILED_PRECONDITION",
+	AlreadyConfigured:      "FAILED_PRECONDITION",
+	BackendUnauthenticated: "UNAUTHENTICATED",
+	BackendMisconfigured:   "FAILED_PRECONDITION",
+	Throttled:              "RESOURCE_EXHAUSTED",
+	BackendUnavailable:     "UNAVAILABLE",
+	DeadlineExceeded:       "DEADLINE_EXCEEDED",
+	Cancelled:              "CANCELLED",
+	Unsupported:            "UNIMPLEMENTED",
+	Internal:               "INTERNAL",
 }
 
 // hostCodes are those of the reasons that only a host or a store gives.
-var hostCodes = map[Reason]codes.Code{
-	ProviderNotFound:     codes.FailedPrecondition,
-	ProviderRefused:      codes.FailedPrecondition,
-	ProviderStartFailed:  codes.FailedPrecondition,
-	ProviderIncompatible: codes.FailedPrecondition,
-	ProviderCrashed:      codes.Unavailable,
-	ProviderUnresponsive: codes.Unavailable,
-	ProviderMisbehaved:   codes.Internal,
-	CredentialRejected:   codes.FailedPrecondition,
+var hostCodes = map[Reason]string{
+	ProviderNotFound:     "FAILED_PRECONDITION",
+	ProviderRefused:      "FAILED_PRECONDITION",
+	ProviderStartFailed:  "FAILED_PRECONDITION",
+	ProviderIncompatible: "FAILED_PRECONDITION",
+	ProviderCrashed:      "UNAVAILABLE",
+	ProviderUnresponsive: "UNAVAILABLE",
+	ProviderMisbehaved:   "INTERNAL",
+	CredentialRejected:   "FAILED_PRECONDITION",
 }
 
-// Code returns the gRPC code that belongs to the reason; Internal for one that isn't of the contract.
-func (r Reason) Code() codes.Code {
+// Code returns the name of the gRPC status code that belongs to the reason, such as "NOT_FOUND"; "INTERNAL" for a reason
+// that isn't of the contract.
+func (r Reason) Code() string {
 	if code, ok := providerCodes[r]; ok {
 		return code
 	}
 	if code, ok := hostCodes[r]; ok {
 		return code
 	}
-	return codes.Internal
+	return "INTERNAL"
 }
 
-// FromProvider says whether a provider may send the reason.
+// FromProvider reports whether a provider may send the reason.
 func (r Reason) FromProvider() bool {
 	_, ok := providerCodes[r]
 	return ok
@@ -110,7 +110,7 @@ func Reasons() []Reason {
 	return all
 }
 
-// Transient says whether the same call may succeed later without anybody changing anything.
+// Transient reports whether the same call may succeed later without any change by an operator.
 func (r Reason) Transient() bool {
 	switch r {
 	case Throttled, BackendUnavailable, DeadlineExceeded, ProviderCrashed, ProviderUnresponsive:

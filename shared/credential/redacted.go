@@ -11,37 +11,37 @@ import (
 // redaction is what every way of printing a [Redacted] yields.
 const redaction = "[REDACTED]"
 
-// Redacted is a text that must not be seen: a password, a private key, a token. By value and by pointer, under every verb
-// of fmt, in encoding/json, slog, hclog and text/template it reads "[REDACTED]"; [Redacted.Reveal] gives the text itself.
+// Redacted is a string that must not be seen: a password, a private key, a token. By value and by pointer, under every verb
+// of fmt, in encoding/json, slog, hclog and text/template it reads "[REDACTED]"; [Redacted.Reveal] returns the string itself.
 //
-// The zero value is the empty text. Two values are compared with [Redacted.Equal]; == compares identities, not texts.
+// The zero value is the empty string. Two values are compared with [Redacted.Equal]; == compares identities, not strings.
 // A Redacted is immutable and may be used concurrently.
 type Redacted struct {
-	// A pointer, because fmt can't call the methods of a value in an unexported field of somebody's struct: it prints
+	// A pointer, because fmt can't call the methods of a value in an unexported field of another package's struct: it prints
 	// what it finds there, which for a pointer is an address.
-	text *string
+	value *string
 }
 
-// NewRedacted hides text.
-func NewRedacted(text string) Redacted {
-	if text == "" {
+// NewRedacted hides a string.
+func NewRedacted(value string) Redacted {
+	if value == "" {
 		return Redacted{}
 	}
-	return Redacted{text: &text}
+	return Redacted{value: &value}
 }
 
-// Reveal returns the text. Every call to it is a place where a secret may leak.
+// Reveal returns the string. Every call to it is a place where a secret may leak.
 func (r Redacted) Reveal() string {
-	if r.text == nil {
+	if r.value == nil {
 		return ""
 	}
-	return *r.text
+	return *r.value
 }
 
-// IsEmpty says whether the text is empty.
-func (r Redacted) IsEmpty() bool { return r.text == nil }
+// IsEmpty reports whether the string is empty.
+func (r Redacted) IsEmpty() bool { return r.value == nil }
 
-// Equal says whether both texts are the same, in a time that depends on nothing but their lengths.
+// Equal reports whether both strings are the same, in a time that depends on nothing but their lengths.
 func (r Redacted) Equal(other Redacted) bool {
 	return subtle.ConstantTimeCompare([]byte(r.Reveal()), []byte(other.Reveal())) == 1
 }
@@ -69,12 +69,12 @@ func (r *Redacted) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		return nil
 	}
-	var text string
-	if err := json.Unmarshal(data, &text); err != nil {
+	var value string
+	if err := json.Unmarshal(data, &value); err != nil {
 		// The decoder's own message may quote the value.
 		return fmt.Errorf("must be a JSON string")
 	}
-	*r = NewRedacted(text)
+	*r = NewRedacted(value)
 	return nil
 }
 
@@ -84,13 +84,16 @@ type Optional struct {
 	set   bool
 }
 
-// Some is a present value, which may be empty.
+// Password is a present password, which may be empty.
+func Password(value string) Optional { return Some(NewRedacted(value)) }
+
+// Some is a present value that is hidden already, such as a setting.
 func Some(value Redacted) Optional { return Optional{value: value, set: true} }
 
 // Get returns the value and whether it is present.
 func (o Optional) Get() (Redacted, bool) { return o.value, o.set }
 
-// Equal says whether both are absent, or both present with the same text.
+// Equal reports whether both are absent, or both present and equal.
 func (o Optional) Equal(other Optional) bool { return o.set == other.set && o.value.Equal(other.value) }
 
 // Format implements [fmt.Formatter]: "[REDACTED]", or "<absent>".

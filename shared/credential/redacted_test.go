@@ -53,7 +53,7 @@ func leak(text string) string {
 			}
 		}
 	}
-	for shift := range 3 { // base64 depends on where in a group of three bytes the text begins
+	for shift := range 3 { // base64 depends on where in a group of three bytes the string starts
 		encoded := base64.RawStdEncoding.EncodeToString([]byte(canary[shift : shift+9]))
 		if strings.Contains(text, encoded) {
 			return "base64 " + encoded
@@ -118,7 +118,7 @@ func newCredential() Credential {
 
 // values are all the forms in which a secret travels.
 func values() map[string]any {
-	r, o, c, h := NewRedacted(canary), Some(NewRedacted(canary)), newCredential(), newHolder()
+	r, o, c, h := NewRedacted(canary), Password(canary), newCredential(), newHolder()
 	inner := newHolder()
 	h.Nested, h.nested = &inner, &c
 	return map[string]any{
@@ -172,7 +172,7 @@ func TestFmtNeverShowsASecret(t *testing.T) {
 }
 
 func TestPrintedForm(t *testing.T) {
-	r, full, empty, absent := NewRedacted(canary), Some(NewRedacted(canary)), Some(NewRedacted("")), Optional{}
+	r, full, empty, absent := NewRedacted(canary), Password(canary), Password(""), Optional{}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "%t", "%40s", "%.2s"} {
 		for name, test := range map[string]struct {
 			value any
@@ -313,7 +313,7 @@ func TestLogsNeverShowASecret(t *testing.T) {
 			}
 		}
 		var b bytes.Buffer
-		logger(&b)("message", "value", NewRedacted(canary), "pointer", &holder{}, "optional", Some(NewRedacted(canary)))
+		logger(&b)("message", "value", NewRedacted(canary), "pointer", &holder{}, "optional", Password(canary))
 		if !strings.Contains(b.String(), redaction) {
 			t.Errorf("%s doesn't say %s: %s", how, redaction, b.String())
 		}
@@ -394,17 +394,17 @@ func TestEqual(t *testing.T) {
 		if got := NewRedacted(test.a).Equal(NewRedacted(test.b)); got != test.want {
 			t.Errorf("%q and %q: %v", test.a, test.b, got)
 		}
-		if got := Some(NewRedacted(test.a)).Equal(Some(NewRedacted(test.b))); got != test.want {
+		if got := Password(test.a).Equal(Password(test.b)); got != test.want {
 			t.Errorf("present %q and %q: %v", test.a, test.b, got)
 		}
 	}
-	if (Optional{}).Equal(Some(Redacted{})) || Some(Redacted{}).Equal(Optional{}) || !(Optional{}).Equal(Optional{}) {
+	if (Optional{}).Equal(Password("")) || Password("").Equal(Optional{}) || !(Optional{}).Equal(Optional{}) {
 		t.Error("absent is not empty")
 	}
 	if v, ok := (Optional{}).Get(); ok || !v.IsEmpty() {
 		t.Error("an absent value is there")
 	}
-	if v, ok := Some(NewRedacted("")).Get(); !ok || !v.IsEmpty() {
+	if v, ok := Password("").Get(); !ok || !v.IsEmpty() {
 		t.Error("a present empty value is not there")
 	}
 	if NewRedacted(canary).Reveal() != canary {

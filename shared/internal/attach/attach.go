@@ -1,5 +1,5 @@
 // Package attach is what a provider in debug mode and the host that attaches to it have in common: the file by which the
-// one tells the other how to reach it, and where that may be kept.
+// the provider describes how to reach it, and where that may be kept.
 package attach
 
 import (
@@ -13,9 +13,10 @@ import (
 	"path/filepath"
 
 	"github.com/tom-worker/credential-provider/shared/internal/wire"
+	"github.com/tom-worker/credential-provider/shared/regular"
 )
 
-// File tells a host how to reach a provider that a person started. It holds a private key, with which anybody gets
+// File describes to a host how to reach a provider that a user started. It holds a private key, with which any process gets
 // credentials from that provider for as long as it runs.
 type File struct {
 	// ContractVersion is the version of the contract that the provider speaks.
@@ -97,10 +98,10 @@ func (f File) Write(path string) (err error) {
 	return os.Rename(fresh.Name(), path)
 }
 
-// ErrNotPrivate is a file or folder that others can read, or that belongs to somebody else.
+// ErrNotPrivate is a file or directory that others can read, or that belongs to another user.
 var ErrNotPrivate = errors.New("it is not private")
 
-// Read reads the file at path, if it is this user's own and nobody else can read it. The error is ErrNotPrivate, or
+// Read reads the file at path, if it is this user's own and no other user can read it. The error is ErrNotPrivate, or
 // fs.ErrNotExist, or says what is wrong with the content, which it doesn't quote.
 func Read(path string) (File, error) {
 	info, err := os.Lstat(path)
@@ -113,7 +114,7 @@ func Read(path string) (File, error) {
 	if err := private(info); err != nil {
 		return File{}, err
 	}
-	text, err := os.ReadFile(filepath.Clean(path))
+	text, err := regular.Read(path, 1<<20)
 	if err != nil {
 		return File{}, err
 	}
@@ -124,26 +125,26 @@ func Read(path string) (File, error) {
 	return file, nil
 }
 
-// Folder makes the folder in which providers in debug mode keep their sockets and files: always the same one, so that a
-// provider that is started again is found where it was. Nobody else may look into it.
-func Folder() (string, error) {
+// Directory makes the directory in which providers in debug mode keep their sockets and files: always the same one, so that a
+// provider that is started again is found where it was. No other user may read it.
+func Directory() (string, error) {
 	dir := os.Getenv("XDG_RUNTIME_DIR")
 	if !filepath.IsAbs(dir) {
 		dir = os.TempDir()
 	}
-	folder := filepath.Join(dir, fmt.Sprintf("tom-debug-%d", max(0, os.Geteuid())))
-	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+	directory := filepath.Join(dir, fmt.Sprintf("tom-debug-%d", max(0, os.Geteuid())))
+	if err := os.Mkdir(directory, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return "", err
 	}
-	info, err := os.Lstat(folder)
+	info, err := os.Lstat(directory)
 	if err != nil {
 		return "", err
 	}
 	if !info.IsDir() {
-		return "", fmt.Errorf("%s is not a folder", folder)
+		return "", fmt.Errorf("%s is not a directory", directory)
 	}
 	if err := private(info); err != nil {
-		return "", fmt.Errorf("folder %s: %w", folder, err)
+		return "", fmt.Errorf("directory %s: %w", directory, err)
 	}
-	return folder, nil
+	return directory, nil
 }

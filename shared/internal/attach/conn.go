@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// Conn is a connection that tells of its end.
+// Conn is a connection that reports its end.
 type Conn struct {
 	net.Conn
 	once   sync.Once

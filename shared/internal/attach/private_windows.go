@@ -2,5 +2,5 @@ package attach
 
 import "io/fs"
 
-// private leaves it to the access control list of the temporary folder, which is the user's own.
+// private leaves it to the access control list of the temporary directory, which is the user's own.
 func private(fs.FileInfo) error { return nil }

@@ -8,7 +8,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 )
 
-// expectation says what a setting must be, for a sentence that begins with "must be". It names every bound, since a
+// expectation says what a setting must be, to follow "must be". It names every bound, since a
 // refusal doesn't say which of them was broken.
 func expectation(p *jsonschema.Schema) string {
 	what := map[string]string{
@@ -80,7 +80,7 @@ func bounds(p *jsonschema.Schema) []string {
 	return all
 }
 
-// number writes a bound as a person would: 1000000, not 1e+06.
+// number writes a bound as a user would: 1000000, not 1e+06.
 func number(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
 func choices(enum []any) string {

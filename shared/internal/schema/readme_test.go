@@ -4,15 +4,15 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/tom-worker/credential-provider/shared/internal/document"
+	"github.com/tom-worker/credential-provider/shared/internal/markdowntest"
 )
 
 // TestSchemaInTheReadme holds proto/README.md to the subset that is checked.
 func TestSchemaInTheReadme(t *testing.T) {
-	section := document.Read(t, "../../../proto/README.md").Section("## Settings")
+	section := markdowntest.Read(t, "../../../proto/README.md").Section("## Settings")
 	written := map[string][]string{}
 	for _, row := range section.Table("Where") {
-		written[row[0]] = document.Code(row[1])
+		written[row[0]] = markdowntest.Code(row[1])
 	}
 	for where, want := range map[string][]string{"the object": rootKeywords, "a setting": settingKeywords, "the items of a list": itemKeywords} {
 		if !slices.Equal(written[where], want) {
@@ -31,7 +31,7 @@ func TestSchemaInTheReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if wrong := example.Check(map[string]any{"url": "https://vault.example", "request_timeout": "5s", "tries": 2.0, "folders": []any{"a"}}); len(wrong) > 0 {
+	if wrong := example.Check(map[string]any{"url": "https://vault.example", "request_timeout": "5s", "tries": 2.0, "directories": []any{"a"}}); len(wrong) > 0 {
 		t.Error(wrong)
 	}
 	if token, _ := example.Property("token"); !token.Secret {

@@ -24,9 +24,6 @@ const Dialect = "https://json-schema.org/draft/2020-12/schema"
 // DurationPattern is the pattern of a duration: what time.ParseDuration takes, less signs.
 const DurationPattern = `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
 
-// maxSchema bounds the schema's text, in bytes.
-const maxSchema = 256 << 10
-
 // Schema is a parsed settings schema. It is immutable.
 type Schema struct {
 	properties map[string]Property
@@ -58,12 +55,18 @@ func Parse(text string) (*Schema, error) {
 	if len(text) > maxSchema {
 		return nil, fmt.Errorf("the settings schema has %d bytes, more than %d", len(text), maxSchema)
 	}
+	if err := checkDepth([]byte(text)); err != nil {
+		return nil, err
+	}
 	if err := inSubset([]byte(text)); err != nil {
 		return nil, err
 	}
 	var root jsonschema.Schema
 	if err := json.Unmarshal([]byte(text), &root); err != nil {
 		return nil, fmt.Errorf("the settings schema is not a JSON Schema: %w", err)
+	}
+	if err := checkLimits(&root); err != nil {
+		return nil, err
 	}
 	if root.Type != "object" {
 		return nil, fmt.Errorf("the settings schema must be of type object")

@@ -24,7 +24,7 @@ var (
 	}
 )
 
-// inSubset says whether the text of a schema uses the contract's keywords only. Names that begin with "x-" are free.
+// inSubset reports whether the text of a schema uses the contract's keywords only. Names that start with "x-" are free.
 func inSubset(text []byte) error {
 	var root struct {
 		Properties map[string]json.RawMessage `json:"properties"`

@@ -103,7 +103,7 @@ func TestMutualTLS(t *testing.T) {
 		"TLS 1.2":                              {old, serverTLS(t, provider, host), true},
 		"a stranger calls":                     {trusting(stranger, provider), serverTLS(t, provider, host), false},
 		"one with a certificate of a stranger": {trusting(signed, provider), serverTLS(t, provider, host), false},
-		"nobody calls":                         {without, serverTLS(t, provider, host), false},
+		"no client":                            {without, serverTLS(t, provider, host), false},
 		"a stranger answers":                   {trusting(host, provider), serverTLS(t, stranger, host), false},
 		"before the handshake line":            {ClientTLS(host), serverTLS(t, provider, host), false},
 		"TLS 1.1":                              {ancient, serverTLS(t, provider, host), false},

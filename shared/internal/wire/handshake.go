@@ -33,6 +33,9 @@ const ExecutablePrefix = "tom-credential-"
 // go-plugin (2 GiB and 4 MiB).
 const MaxMessageSize = 16 << 20
 
+// MaxHeaders bounds the headers of an answer, in bytes: an error's message and details are headers.
+const MaxHeaders = 64 << 10
+
 // WindowSize is how much one side may send before the other has read it, in bytes, of a call and of the connection. A fixed
 // size also keeps gRPC from measuring what the way between the two could take, with a ping for every message in either
 // direction: the way is a socket of this machine, and the pings were 4 of the 28 context switches of a call.

@@ -14,7 +14,7 @@ import (
 	credentialv1 "github.com/tom-worker/credential-provider/proto/tom/credential/v1"
 )
 
-// The contract tells authors in other languages what to put into the handshake. It must be what the code expects.
+// The contract defines for authors in other languages what to put into the handshake. It must be what the code expects.
 func TestHandshakeInTheContractIsThatOfTheCode(t *testing.T) {
 	raw, err := os.ReadFile("../../../proto/tom/credential/v1/credential_provider.proto")
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	credentialv1 "github.com/tom-worker/credential-provider/proto/tom/credential/v1"
 	"github.com/tom-worker/credential-provider/shared/credential"
+	"github.com/tom-worker/credential-provider/shared/text"
 )
 
 // CredentialToProto reveals the secrets: what it returns must go nowhere but onto the wire.
@@ -23,8 +24,7 @@ func CredentialToProto(c *credential.Credential) *credentialv1.Credential {
 		BackendRequestId: valid(c.BackendRequestID),
 	}
 	if password, ok := c.Password.Get(); ok {
-		text := password.Reveal()
-		out.Password = &text
+		out.Password = new(password.Reveal())
 	}
 	if len(c.Extra) > 0 {
 		out.Extra = make(map[string]string, len(c.Extra))
@@ -47,10 +47,10 @@ func CredentialFromProto(in *credentialv1.Credential) *credential.Credential {
 		VersionCreated:   moment(in.GetVersionCreated()),
 		ExpireTime:       moment(in.GetExpireTime()),
 		FromReplica:      in.GetFromReplica(),
-		BackendRequestID: in.GetBackendRequestId(),
+		BackendRequestID: text.Truncate(in.GetBackendRequestId(), maxRequestID),
 	}
 	if in != nil && in.Password != nil { // an answer without a credential is checked by the caller
-		c.Password = credential.Some(credential.NewRedacted(*in.Password))
+		c.Password = credential.Password(*in.Password)
 	}
 	if len(in.GetExtra()) > 0 {
 		c.Extra = make(map[string]credential.Redacted, len(in.GetExtra()))
@@ -90,13 +90,13 @@ func ResultToProto(r credential.Result) *credentialv1.CredentialResult {
 	}
 	e := AsError(r.Err)
 	out := &credentialv1.CredentialError{
-		Code:     int32(e.Reason.Code()),
+		Code:     int32(Code(e.Reason)),
 		Reason:   string(e.Reason),
-		Message:  clip(e.Error(), maxMessage),
-		Metadata: cleanMap(e.Metadata),
+		Message:  text.Truncate(e.Error(), maxMessage),
+		Metadata: boundedMap(e.Metadata),
 	}
 	for _, step := range e.Help {
-		out.Help = append(out.Help, clip(step, maxMessage))
+		out.Help = append(out.Help, text.Truncate(step, maxMessage))
 	}
 	if e.RetryDelay > 0 {
 		out.RetryDelay = durationpb.New(e.RetryDelay)
@@ -112,17 +112,17 @@ func ResultFromProto(in *credentialv1.CredentialResult) credential.Result {
 	case *credentialv1.CredentialResult_Error:
 		e := result.Error
 		reason := credential.Reason(e.GetReason())
-		if !reason.FromProvider() || int32(reason.Code()) != e.GetCode() {
-			return credential.Result{Err: misbehaved("it answered a request of a batch with reason %q and code %d, which don't belong together", clip(e.GetReason(), 64), e.GetCode())}
+		if !reason.FromProvider() || int32(Code(reason)) != e.GetCode() {
+			return credential.Result{Err: misbehaved("it answered a request of a batch with reason %q and code %d, which don't belong together", text.Truncate(e.GetReason(), 64), e.GetCode())}
 		}
-		return credential.Result{Err: &credential.Error{
+		return credential.Result{Err: bounded(&credential.Error{
 			Reason:     reason,
 			Message:    e.GetMessage(),
 			Metadata:   e.GetMetadata(),
 			Help:       e.GetHelp(),
 			RetryDelay: max(0, e.GetRetryDelay().AsDuration()),
 			Cause:      causeOf(reason),
-		}}
+		})}
 	default:
 		return credential.Result{Err: misbehaved("it answered a request of a batch with neither a credential nor an error")}
 	}
@@ -135,7 +135,7 @@ func SummaryToProto(s credential.Summary) *credentialv1.CredentialSummary {
 
 // SummaryFromProto is the reverse of [SummaryToProto].
 func SummaryFromProto(in *credentialv1.CredentialSummary) credential.Summary {
-	return credential.Summary{ID: in.GetCredentialId(), Description: in.GetDescription(), LastChanged: moment(in.GetLastChanged())}
+	return credential.Summary{ID: in.GetCredentialId(), Description: text.Truncate(in.GetDescription(), maxMessage), LastChanged: moment(in.GetLastChanged())}
 }
 
 // ReportToProto is the answer of Validate on the wire.
@@ -156,7 +156,7 @@ func ReportToProto(r credential.Report) *credentialv1.ValidateResponse {
 // ReportFromProto is the reverse of [ReportToProto]. A status that this version doesn't know counts as a warning.
 func ReportFromProto(in *credentialv1.ValidateResponse) credential.Report {
 	report := credential.Report{BackendCredentialsExpire: moment(in.GetBackendCredentialsExpireTime())}
-	for _, check := range in.GetChecks() {
+	for _, check := range in.GetChecks()[:min(len(in.GetChecks()), maxChecks)] {
 		status := credential.StatusWarning
 		for s, p := range statusToProto {
 			if p == check.GetStatus() {
@@ -164,11 +164,11 @@ func ReportFromProto(in *credentialv1.ValidateResponse) credential.Report {
 			}
 		}
 		report.Checks = append(report.Checks, credential.Check{
-			Name:    check.GetName(),
+			Name:    text.Truncate(check.GetName(), MaxName),
 			Status:  status,
-			Message: check.GetMessage(),
-			Remedy:  check.GetRemedy(),
-			Reason:  credential.Reason(check.GetReason()),
+			Message: text.Truncate(check.GetMessage(), maxMessage),
+			Remedy:  text.Truncate(check.GetRemedy(), maxMessage),
+			Reason:  credential.Reason(text.Truncate(check.GetReason(), MaxName)),
 		})
 	}
 	return report
@@ -181,7 +181,7 @@ var statusToProto = map[credential.Status]credentialv1.CheckStatus{
 	credential.StatusSkipped: credentialv1.CheckStatus_CHECK_STATUS_SKIPPED,
 }
 
-// valid makes a text that is for people valid UTF-8: gRPC can't send any other, and the whole answer would be lost.
+// valid makes a string for users valid UTF-8: gRPC can't send any other, and the whole answer would be lost.
 func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 func timestamp(t time.Time) *timestamppb.Timestamp {

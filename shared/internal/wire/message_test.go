@@ -42,11 +42,14 @@ func (r random) text() string {
 	return b.String()
 }
 
+// name is a text that is kept as a whole where names are bounded.
+func (r random) name() string { return strings.ReplaceAll(r.text(), strings.Repeat("x", 300), "x") }
+
 func (r random) optional() credential.Optional {
 	if r.IntN(3) == 0 {
 		return credential.Optional{}
 	}
-	return credential.Some(credential.NewRedacted(r.text()))
+	return credential.Password(r.text())
 }
 
 func (r random) moment() time.Time {
@@ -67,7 +70,7 @@ func (r random) age() *time.Duration {
 func (r random) credential() *credential.Credential {
 	c := &credential.Credential{
 		ID: r.text(), Username: r.text(), Password: r.optional(), VersionID: r.text(), VersionCreated: r.moment(),
-		MaxCacheAge: r.age(), ExpireTime: r.moment(), FromReplica: r.IntN(2) == 0, BackendRequestID: r.text(),
+		MaxCacheAge: r.age(), ExpireTime: r.moment(), FromReplica: r.IntN(2) == 0, BackendRequestID: r.name(),
 	}
 	for range r.IntN(4) {
 		if c.Extra == nil {
@@ -134,7 +137,7 @@ func TestCredentialRoundTrip(t *testing.T) {
 }
 
 func TestAbsentPasswordIsNotAnEmptyOne(t *testing.T) {
-	for name, password := range map[string]credential.Optional{"absent": {}, "empty": credential.Some(credential.Redacted{})} {
+	for name, password := range map[string]credential.Optional{"absent": {}, "empty": credential.Password("")} {
 		message, err := overWire(CredentialToProto(&credential.Credential{Password: password}), &credentialv1.Credential{})
 		if err != nil {
 			t.Fatal(err)
@@ -215,7 +218,7 @@ func TestReportRoundTrip(t *testing.T) {
 	eachSeed(t, func(r random) error {
 		want := credential.Report{BackendCredentialsExpire: r.moment()}
 		for range r.IntN(4) {
-			want.Checks = append(want.Checks, credential.Check{Name: r.text(), Status: statuses[r.IntN(4)], Message: r.text(), Remedy: r.text(), Reason: r.reason()})
+			want.Checks = append(want.Checks, credential.Check{Name: r.name(), Status: statuses[r.IntN(4)], Message: r.text(), Remedy: r.text(), Reason: r.reason()})
 		}
 		message, err := overWire(ReportToProto(want), &credentialv1.ValidateResponse{})
 		if err != nil {
@@ -242,7 +245,7 @@ func TestSummaryRoundTrip(t *testing.T) {
 	})
 }
 
-// What is for people is mended rather than lost: gRPC refuses a whole message for one byte that isn't UTF-8.
+// What is for users is mended rather than lost: gRPC refuses a whole message for one byte that isn't UTF-8.
 func TestInvalidUTF8IsMendedWhereItIsForPeople(t *testing.T) {
 	const bad = "a\xff\xfeb"
 	for name, message := range map[string]proto.Message{
@@ -301,7 +304,7 @@ func TestResultsOfUnknownErrors(t *testing.T) {
 		"host's reason": {credential.Result{Err: credential.Errorf(credential.ProviderCrashed, secret)}, credential.Internal},
 	} {
 		got := ResultToProto(test.result)
-		if got.GetError().GetReason() != string(test.want) || got.GetError().GetCode() != int32(test.want.Code()) || got.GetCredential() != nil {
+		if got.GetError().GetReason() != string(test.want) || got.GetError().GetCode() != int32(Code(test.want)) || got.GetCredential() != nil {
 			t.Errorf("%s: %v", name, got)
 		}
 		if strings.Contains(fmt.Sprint(got), secret[:5]) {

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
-	"github.com/tom-worker/credential-provider/shared/internal/document"
+	"github.com/tom-worker/credential-provider/shared/internal/markdowntest"
 )
 
 // Declarations in proto/README.md, a line each.
@@ -24,7 +24,7 @@ var (
 // TestMessagesInTheReadme holds the messages of others that proto/README.md declares for those whose libraries lack them
 // to the generated code of gRPC and go-plugin.
 func TestMessagesInTheReadme(t *testing.T) {
-	d := document.Read(t, "../../../proto/README.md")
+	d := markdowntest.Read(t, "../../../proto/README.md")
 	for _, section := range []string{"## Services", "### The messages"} {
 		blocks := d.Section(section).Blocks()
 		if len(blocks) != 1 {

@@ -16,13 +16,13 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/tom-worker/credential-provider/shared/credential"
-	"github.com/tom-worker/credential-provider/shared/internal/document"
+	"github.com/tom-worker/credential-provider/shared/internal/markdowntest"
 )
 
 // TestErrorInTheReadme holds the worked example of proto/README.md to what gRPC sends: header fields, read by an HTTP/2
 // client that knows nothing of gRPC.
 func TestErrorInTheReadme(t *testing.T) {
-	example := credential.Errorf(credential.CredentialNotFound, `there is no credential "nobody"`).
+	example := credential.Errorf(credential.CredentialNotFound, `there is no credential "absent"`).
 		With("request_id", "r-17").WithHelp("create it")
 	header := sent(t, StatusError(example))
 	const details = "Grpc-Status-Details-Bin"
@@ -40,7 +40,7 @@ func TestErrorInTheReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	errors := document.Read(t, "../../../proto/README.md").Section("## Errors")
+	errors := markdowntest.Read(t, "../../../proto/README.md").Section("## Errors")
 	errors.Says("with the domain `" + Domain + "`")
 	errors.Says(fmt.Sprintf("at most %d KiB", maxDetails>>10))
 	errors.Says(fmt.Sprintf("within %d KiB", maxMessage>>10))

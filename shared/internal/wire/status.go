@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
+	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -17,23 +16,24 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/tom-worker/credential-provider/shared/credential"
+	"github.com/tom-worker/credential-provider/shared/text"
 )
 
 // Domain is the domain of every ErrorInfo of the contract.
 const Domain = "credential.tom"
 
-// Bounds of an error on the wire, in bytes. gRPC sends both in HTTP/2 headers, the message twice and the details in
-// base64, and some of its implementations refuse headers of more than 8 KiB.
-const (
-	maxMessage = 1 << 10
-	maxDetails = 4 << 10
-)
+// Code returns the gRPC status code that belongs to a reason.
+func Code(reason credential.Reason) codes.Code { return codes.Code(code.Code_value[reason.Code()]) }
 
 // StatusError is the form of a provider's error on the wire. Errors that aren't a [*credential.Error] become
 // DEADLINE_EXCEEDED, CANCELLED or INTERNAL.
-func StatusError(err error) error {
-	e := AsError(err)
-	st := status.New(e.Reason.Code(), clip(e.Message, maxMessage))
+func StatusError(err error) error { return Status(AsError(err)) }
+
+// Status is the form of an error on the wire, whatever its reason.
+func Status(e *credential.Error) error {
+	st := status.New(Code(e.Reason), text.Truncate(e.Message, maxMessage))
+	// gRPC sends both in HTTP/2 headers, the message twice and the details in base64, and some of its implementations refuse
+	// headers of more than 8 KiB.
 	budget := maxDetails
 	var details []protoadapt.MessageV1
 	add := func(detail proto.Message) bool {
@@ -46,11 +46,11 @@ func StatusError(err error) error {
 		return true
 	}
 
-	// First what programs decide by, so that no length of what is for people can push it out.
+	// First what programs decide by, so that no length of what is for users can push it out.
 	if e.RetryDelay > 0 {
 		add(&errdetails.RetryInfo{RetryDelay: durationpb.New(e.RetryDelay)})
 	}
-	info := &errdetails.ErrorInfo{Domain: Domain, Reason: string(e.Reason), Metadata: cleanMap(e.Metadata)}
+	info := &errdetails.ErrorInfo{Domain: Domain, Reason: string(e.Reason), Metadata: boundedMap(e.Metadata)}
 	if !add(info) {
 		info.Metadata = nil
 		add(info)
@@ -59,7 +59,7 @@ func StatusError(err error) error {
 		refused := &errdetails.BadRequest{}
 		for _, v := range e.Violations {
 			refused.FieldViolations = append(refused.FieldViolations, &errdetails.BadRequest_FieldViolation{
-				Field: clip(v.Setting, 128), Description: clip(v.Problem, 256),
+				Field: text.Truncate(v.Setting, 128), Description: text.Truncate(v.Problem, 256),
 			})
 		}
 		for len(refused.FieldViolations) > 0 && !add(refused) {
@@ -69,7 +69,7 @@ func StatusError(err error) error {
 	if len(e.Help) > 0 {
 		help := &errdetails.Help{}
 		for _, step := range e.Help {
-			help.Links = append(help.Links, &errdetails.Help_Link{Description: clip(step, 1<<10)})
+			help.Links = append(help.Links, &errdetails.Help_Link{Description: text.Truncate(step, 1<<10)})
 		}
 		for len(help.Links) > 0 && !add(help) {
 			help.Links = help.Links[:len(help.Links)/2]
@@ -81,7 +81,7 @@ func StatusError(err error) error {
 	return st.Err()
 }
 
-// HasReason says whether err is a status with the contract's ErrorInfo: an answer of the provider, right or wrong.
+// HasReason reports whether err is a status with the contract's ErrorInfo: an answer of the provider, right or wrong.
 func HasReason(err error) bool { return errorInfo(status.Convert(err)) != nil }
 
 func errorInfo(st *status.Status) *errdetails.ErrorInfo {
@@ -97,8 +97,14 @@ func errorInfo(st *status.Status) *errdetails.ErrorInfo {
 //
 // A status without the contract's ErrorInfo is the provider's defect, with three exceptions that gRPC's own client makes:
 // a deadline, a cancellation, and a lost connection, which is PROVIDER_CRASHED here. A caller that knows the process
-// tells these apart before (see [HasReason]).
-func FromStatus(err error) error {
+// distinguishes these before (see [HasReason]).
+func FromStatus(err error) error { return fromStatus(err) }
+
+// FromAgent is FromStatus for the error of an agent, which refuses logins too.
+func FromAgent(err error) error { return fromStatus(err, credential.CredentialRejected) }
+
+// fromStatus allows more reasons than a provider's.
+func fromStatus(err error, more ...credential.Reason) error {
 	if err == nil {
 		return nil
 	}
@@ -107,7 +113,7 @@ func FromStatus(err error) error {
 		st = status.FromContextError(err)
 	}
 	if info := errorInfo(st); info != nil {
-		return fromDetails(st, info)
+		return fromDetails(st, info, more)
 	}
 	switch st.Code() {
 	case codes.DeadlineExceeded:
@@ -121,10 +127,10 @@ func FromStatus(err error) error {
 	}
 }
 
-func fromDetails(st *status.Status, info *errdetails.ErrorInfo) error {
+func fromDetails(st *status.Status, info *errdetails.ErrorInfo, more []credential.Reason) error {
 	reason := credential.Reason(info.GetReason())
-	if !reason.FromProvider() || reason.Code() != st.Code() {
-		return misbehaved("it answered with reason %q and status %s, which don't belong together", clip(info.GetReason(), 64), st.Code())
+	if !reason.FromProvider() && !slices.Contains(more, reason) || Code(reason) != st.Code() {
+		return misbehaved("it answered with reason %q and status %s, which don't belong together", text.Truncate(info.GetReason(), 64), st.Code())
 	}
 	e := &credential.Error{Reason: reason, Message: st.Message(), Metadata: info.GetMetadata(), Cause: causeOf(reason)}
 	for _, detail := range st.Details() {
@@ -141,7 +147,7 @@ func fromDetails(st *status.Status, info *errdetails.ErrorInfo) error {
 			}
 		}
 	}
-	return e
+	return bounded(e)
 }
 
 // causeOf gives back the cause that the wire doesn't carry, so that errors.Is(err, context.DeadlineExceeded) holds.
@@ -175,7 +181,7 @@ func AsError(err error) *credential.Error {
 	case errors.Is(err, context.Canceled):
 		return credential.Errorf(credential.Cancelled, "the call was cancelled")
 	default:
-		// The text stays here: nobody knows what it quotes.
+		// The string stays here: what it quotes is unknown.
 		return credential.Errorf(credential.Internal, "the provider failed in a way that it has no reason for (%s)", types(err))
 	}
 }
@@ -189,32 +195,8 @@ func types(err error) string {
 	return strings.Join(names, ", ")
 }
 
-func misbehaved(format string, args ...any) *credential.Error {
+func misbehaved(format string, args ...any) error {
 	e := credential.Errorf(credential.ProviderMisbehaved, format, args...)
 	e.Message = "the provider breaks the contract: " + e.Message
 	return e.WithHelp("report this to the provider's author")
-}
-
-// clip bounds a text and makes it valid UTF-8, which gRPC insists on.
-func clip(text string, limit int) string {
-	text = strings.ToValidUTF8(text, "\uFFFD")
-	if len(text) <= limit {
-		return text
-	}
-	cut := limit - len("...")
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return text[:cut] + "..."
-}
-
-func cleanMap(in map[string]string) map[string]string {
-	if len(in) == 0 {
-		return nil
-	}
-	out := make(map[string]string, len(in))
-	for _, key := range slices.Sorted(maps.Keys(in)) {
-		out[clip(key, 64)] = clip(in[key], 512)
-	}
-	return out
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -72,13 +73,13 @@ func TestEveryReasonRoundTrips(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := credential.ProviderMisbehaved
-			if code == reason.Code() {
+			if code == Code(reason) {
 				want = reason
 			}
 			if got := FromStatus(st.Err()); credential.ReasonOf(got) != want || !errors.Is(got, want) {
 				t.Errorf("%s with code %s: %v, want %s", reason, code, got, want)
 			}
-			if code == reason.Code() {
+			if code == Code(reason) {
 				if sent, got := throughStatus(t, credential.Errorf(reason, "m")); sent.Code() != code || credential.ReasonOf(got) != reason {
 					t.Errorf("%s is sent as %s and arrives as %v", reason, sent.Code(), got)
 				}
@@ -145,7 +146,7 @@ func TestDetailsAreBounded(t *testing.T) {
 			if size > 4<<10 {
 				t.Errorf("details of %d bytes", size)
 			}
-			// What programs decide by is never crowded out by what is for people.
+			// What programs decide by is never crowded out by what is for users.
 			if want := max(0, e.RetryDelay); arrived.RetryDelay != want {
 				t.Errorf("retry delay %s, want %s", arrived.RetryDelay, want)
 			}
@@ -157,20 +158,6 @@ func TestDetailsAreBounded(t *testing.T) {
 				t.Error("no violation is left")
 			}
 		})
-	}
-}
-
-func TestClip(t *testing.T) {
-	for _, test := range []struct {
-		in    string
-		limit int
-		want  string
-	}{
-		{"abc", 3, "abc"}, {"abcd", 4, "abcd"}, {"abcdef", 5, "ab..."}, {"éééé", 6, "é..."}, {"密密密", 8, "密..."}, {"密密", 5, "..."}, {"a\xffb", 10, "a\uFFFDb"}, {"", 5, ""},
-	} {
-		if got := clip(test.in, test.limit); got != test.want {
-			t.Errorf("clip(%q, %d) is %q, not %q", test.in, test.limit, got, test.want)
-		}
 	}
 }
 
@@ -202,7 +189,7 @@ func TestUnknownErrorsNeverShowTheirText(t *testing.T) {
 		"nil":             {nil, credential.Internal},
 	} {
 		st, got := throughStatus(t, test.err)
-		if st.Code() != test.want.Code() || !errors.Is(got, test.want) {
+		if st.Code() != Code(test.want) || !errors.Is(got, test.want) {
 			t.Errorf("%s: arrives as %v (%s), want %s", name, got, st.Code(), test.want)
 		}
 		if text := fmt.Sprintf("%v %+v", st.Proto(), got); strings.Contains(text, secret[:4]) {
@@ -298,5 +285,13 @@ func TestStatusErrorLeavesTheErrorAlone(t *testing.T) {
 	_ = ResultToProto(credential.Result{Err: e})
 	if !reflect.DeepEqual(*e, before) {
 		t.Error("sending an error changes it")
+	}
+}
+
+func TestEveryReasonHasACode(t *testing.T) {
+	for _, reason := range credential.Reasons() {
+		if got := Code(reason); got == codes.OK || code.Code(got).String() != reason.Code() {
+			t.Errorf("%s has code %s on the wire and %q by name", reason, got, reason.Code())
+		}
 	}
 }

@@ -1,6 +1,6 @@
-// Package document reads the parts of a Markdown document that can be compared with the code: sections, tables and code
+// Package markdowntest reads the parts of a Markdown document that can be compared with the code: sections, tables and code
 // blocks. Tests use it, so that no README says anything else than the programs do.
-package document
+package markdowntest
 
 import (
 	"fmt"
