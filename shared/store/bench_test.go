@@ -14,8 +14,8 @@ func BenchmarkCachedGet(b *testing.B) {
 	s, ids := benchmarkStore(b)
 	order := zipf(ids)
 	get := func(b *testing.B, id string) {
-		if lease, err := s.Get(b.Context(), id); err != nil || lease.Outcome != Cached {
-			b.Fatal(told(lease, err))
+		if result, err := s.Get(b.Context(), id); err != nil || result.Freshness != Cached {
+			b.Fatal(told(result, err))
 		}
 	}
 	b.Run("one", func(b *testing.B) {
@@ -56,22 +56,11 @@ func BenchmarkClock(b *testing.B) {
 	}
 }
 
-// BenchmarkLogin is a login with proven material at a device that takes no time.
-func BenchmarkLogin(b *testing.B) {
-	s, ids := benchmarkStore(b)
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := s.Login(b.Context(), ids[0], "sw1", accept); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 // BenchmarkUncachedGet is what the store adds to a read that takes no time.
 func BenchmarkUncachedGet(b *testing.B) {
 	backend := newBackend()
 	backend.set("a", "one")
-	s := New(backend, Options{})
+	s := New(backend, Options{TTL: -1})
 	b.Cleanup(s.Close)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -93,7 +82,7 @@ func TestCachedGetAllocatesNothing(t *testing.T) {
 // TestCachedGetTakesNoLock: it would make cores wait for each other.
 func TestCachedGetTakesNoLock(t *testing.T) {
 	s, ids := benchmarkStore(t)
-	s.cells.load(ids[0]).touched.Store(-int64(time.Hour)) // the next use has to be noted, and those after it don't
+	s.cache.load(ids[0]).touched.Store(-int64(time.Hour)) // the next use has to be noted, and those after it don't
 	_, _ = s.Get(t.Context(), ids[0])
 	s.mu.Lock()
 	got := make(chan string)

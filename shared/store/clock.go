@@ -1,13 +1,12 @@
 package store
 
 import (
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 )
 
 // instant is one moment on two clocks: monotonic, since the store was made, and wall, since 1970. The monotonic clock
-// stands still while a machine sleeps, and the wall clock jumps when somebody sets it.
+// stands still while a machine sleeps, and the wall clock jumps when it is set.
 type instant struct{ mono, wall time.Duration }
 
 // since is the time that has passed since then: by the clock that says it was longer, for an age that is understated
@@ -45,9 +44,4 @@ func looking(start time.Time, look func() instant) func() instant {
 		looked.Store(int64(now.mono))
 		return now
 	}
-}
-
-// jittered shortens d at random.
-func (s *Store) jittered(d time.Duration) time.Duration {
-	return d - time.Duration(s.options.Jitter*rand.Float64()*float64(d))
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/tom-worker/credential-provider/shared/store"
 )
 
-var _ store.BatchProvider = (*host.Provider)(nil)
+var _ store.BatchSource = (*host.Provider)(nil)
 
 // vault stands for a provider.
 type vault map[string]string
@@ -19,27 +19,17 @@ func (v vault) Get(_ context.Context, r credential.Request) (*credential.Credent
 	if !ok {
 		return nil, credential.Errorf(credential.CredentialNotFound, "there is no credential %q", r.ID)
 	}
-	return &credential.Credential{ID: r.ID, Username: "admin", Password: credential.Some(credential.NewRedacted(password))}, nil
+	return &credential.Credential{ID: r.ID, Username: "admin", Password: credential.Password(password)}, nil
 }
 
-func ExampleStore_Login() {
-	provider := vault{"lab_creds": "old"}
-	credentials := store.New(provider, store.DefaultOptions())
+func ExampleStore_Get() {
+	credentials := store.New(vault{"lab_creds": "example"}, store.Options{})
 	defer credentials.Close()
-
-	login := func(_ context.Context, lease store.Lease) error {
-		password, _ := lease.Password.Get()
-		fmt.Println("switch-17 is sent the", password.Reveal(), "password")
-		if password.Reveal() != "new" {
-			return store.ErrRefused
-		}
-		return nil
+	for range 2 {
+		result, err := credentials.Get(context.Background(), "lab_creds")
+		fmt.Println(result.Username, result.Freshness, err)
 	}
-	_, _ = credentials.Get(context.Background(), "lab_creds")
-	provider["lab_creds"] = "new" // a rotation
-	fmt.Println(credentials.Login(context.Background(), "lab_creds", "switch-17", login))
 	// Output:
-	// switch-17 is sent the old password
-	// switch-17 is sent the new password
-	// <nil>
+	// admin fresh <nil>
+	// admin cached <nil>
 }

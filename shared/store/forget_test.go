@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -24,7 +23,7 @@ func TestReloadWithTheSameSettingsKeepsEntriesAsStale(t *testing.T) {
 		wantGet(t, s, "b", "fresh one")
 		wantGet(t, s, "c", "error CREDENTIAL_NOT_FOUND")
 		pass(time.Minute)
-		s.Reload(false)
+		s.MarkStale()
 		b.set("a", "two")
 		b.set("c", "two")
 		wantGet(t, s, "a", "fresh two")
@@ -38,34 +37,16 @@ func TestReloadWithOtherSettingsDropsEverything(t *testing.T) {
 	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
 		b.set("a", "one")
 		wantGet(t, s, "a", "fresh one")
-		s.Reload(true)
+		s.Invalidate()
 		b.fail(oops(credential.BackendUnavailable))
 		wantGet(t, s, "a", "error BACKEND_UNAVAILABLE")
 	})
 }
 
-// Nor does an answer to a refusal hold that was asked for with other settings.
-func TestReloadWithOtherSettingsAsksAgainAfterARefusal(t *testing.T) {
-	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
-		n := newNetwork("two")
-		b.set("a", "one")
-		wantGet(t, s, "a", "fresh one")
-		b.fail(oops(credential.AccessDenied))
-		n.wantLogin(t, s, "a", "sw1", "CREDENTIAL_REJECTED")
-		b.fail(nil)
-		s.Reload(true)
-		wantGet(t, s, "a", "fresh one")
-		b.set("a", "two")
-		n.wantLogin(t, s, "a", "sw2", "done")
-		n.wantSent(t, "sw1 one", "sw2 one", "sw2 two")
-	})
-}
-
 func TestOlderFlightsAreDiscarded(t *testing.T) {
 	for name, drop := range map[string]func(*Store){
-		"reload": func(s *Store) { s.Reload(true) },
+		"reload": func(s *Store) { s.Invalidate() },
 		"forget": func(s *Store) { s.Forget("a") },
-		"clear":  func(s *Store) { s.Clear() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
@@ -105,7 +86,7 @@ func TestForgetIsForOneID(t *testing.T) {
 		if got := told(s.GetVersion(t.Context(), version)); got != "fresh one" {
 			t.Errorf("the version: %s", got)
 		}
-		s.Clear()
+		s.Invalidate()
 		wantGet(t, s, "b", "fresh one")
 	})
 }
@@ -120,53 +101,51 @@ func TestClose(t *testing.T) {
 		got := make(chan string)
 		go func() { got <- told(s.Get(t.Context(), "b")) }()
 		synctest.Wait()
-		begin := time.Now()
+		start := time.Now()
 		s.Close()
 		s.Close()
-		if got := <-got; got != "error CANCELLED" || time.Since(begin) != 0 {
-			t.Errorf("%s after %v", got, time.Since(begin))
+		if got := <-got; got != "error CANCELLED" || time.Since(start) != 0 {
+			t.Errorf("%s after %v", got, time.Since(start))
 		}
 		wantGet(t, s, "a", "error CANCELLED")
-		wantReason(t, s.Login(t.Context(), "a", "sw1", nil), credential.Cancelled)
 		if got := s.Warm(t.Context(), []string{"a"}); credential.ReasonOf(got[0].Err) != credential.Cancelled {
 			t.Error(got)
 		}
-		s.Reload(true)
+		s.Invalidate()
 		s.Forget("a")
 	})
 }
 
 // TestDroppedEntriesAreReleased: nothing in the store keeps a password in memory that can't be served any more, and none is
-// overwritten, for somebody may be using it.
+// overwritten, since it may be in use.
 func TestDroppedEntriesAreReleased(t *testing.T) {
 	for name, drop := range map[string]func(*testing.T, *backend, *Store){
 		"forget":  func(_ *testing.T, _ *backend, s *Store) { s.Forget("a") },
-		"clear":   func(_ *testing.T, _ *backend, s *Store) { s.Clear() },
-		"reload":  func(_ *testing.T, _ *backend, s *Store) { s.Reload(true) },
+		"reload":  func(_ *testing.T, _ *backend, s *Store) { s.Invalidate() },
 		"too old": func(*testing.T, *backend, *Store) { pass(62 * time.Minute) },
 		"definite answer": func(t *testing.T, _ *backend, s *Store) {
 			pass(5 * time.Minute)
 			wantGet(t, s, "a", "error CREDENTIAL_NOT_FOUND")
 		},
-		"asked after a refusal": func(t *testing.T, _ *backend, s *Store) { pass(62 * time.Minute) },
+		"read by Recheck": func(t *testing.T, _ *backend, s *Store) { pass(62 * time.Minute) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
 				b.set("a", "one")
-				lease, err := s.Get(t.Context(), "a")
+				result, err := s.Get(t.Context(), "a")
 				if err != nil {
 					t.Fatal(err)
 				}
-				if name == "asked after a refusal" {
-					_ = s.Login(t.Context(), "a", "sw1", refuse)
+				if name == "read by Recheck" {
+					_, _ = s.Recheck(t.Context(), "a", time.Now())
 				}
 				gone := weak.Make(b.creds["a"])
 				delete(b.creds, "a")
 				drop(t, b, s)
-				if text(lease.Credential) != "one" {
+				if text(result.Credential) != "one" {
 					t.Error("a credential in use was changed")
 				}
-				lease = Lease{}
+				result = Result{}
 				b.calls = nil
 				for range 5 {
 					runtime.GC()
@@ -201,16 +180,16 @@ func TestNothingForgottenComesBack(t *testing.T) {
 			for !done.Load() {
 				i := rand.IntN(ids)
 				before := least[i].Load()
-				lease, err := s.Get(t.Context(), name(i))
-				if err != nil || lease.ID != name(i) {
-					t.Errorf("%s: %s", name(i), told(lease, err))
+				result, err := s.Get(t.Context(), name(i))
+				if err != nil || result.ID != name(i) {
+					t.Errorf("%s: %s", name(i), told(result, err))
 					return
 				}
-				if got, _ := strconv.ParseInt(text(lease.Credential), 10, 64); got < before {
-					t.Errorf("%s: %s %d after %d", name(i), lease.Outcome, got, before)
+				if got, _ := strconv.ParseInt(text(result.Credential), 10, 64); got < before {
+					t.Errorf("%s: %s %d after %d", name(i), result.Freshness, got, before)
 					return
 				}
-				if lease.Outcome == Cached {
+				if result.Freshness == Cached {
 					cached.Add(1)
 				}
 			}
@@ -220,10 +199,8 @@ func TestNothingForgottenComesBack(t *testing.T) {
 		i := rand.IntN(ids)
 		b.set(name(i), strconv.Itoa(round))
 		switch rand.IntN(10) {
-		case 0:
-			s.Clear()
-		case 1:
-			s.Reload(true)
+		case 0, 1:
+			s.Invalidate()
 		default:
 			s.Forget(name(i))
 		}
@@ -267,29 +244,20 @@ func TestMadeUpIDsPushNothingOut(t *testing.T) {
 		wantGet(t, s, "a", "fresh one")
 		for i := range 5000 {
 			_, _ = s.Get(t.Context(), fmt.Sprint("made up ", i))
-			_ = s.Login(t.Context(), fmt.Sprint("made up ", i), fmt.Sprint(i), refuse)
 		}
 		wantGet(t, s, "a", "cached one")
-		failures, guards := remembered(s)
-		if failures != 125 || guards != 0 {
-			t.Errorf("%d failures and %d guards are remembered", failures, guards)
+		s.mu.Lock()
+		failures := s.failures.Len()
+		s.mu.Unlock()
+		if failures != 125 {
+			t.Errorf("%d failures are remembered", failures)
 		}
 		pass(2 * time.Minute)
-		if failures, _ := remembered(s); failures != 0 {
+		s.mu.Lock()
+		failures = s.failures.Len()
+		s.mu.Unlock()
+		if failures != 0 {
 			t.Errorf("%d failures are still remembered", failures)
 		}
 	})
 }
-
-// remembered counts what the store remembers besides credentials.
-func remembered(s *Store) (failures, guards int) {
-	s.mu.Lock()
-	defer s.unlock()
-	return s.failures.Len(), len(s.guards.all)
-}
-
-// refuse is a device that refuses everything.
-func refuse(context.Context, Lease) error { return ErrRefused }
-
-// accept is a device that accepts everything.
-func accept(context.Context, Lease) error { return nil }

@@ -32,9 +32,9 @@ func TestLeaseTellsWhereItComesFrom(t *testing.T) {
 	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
 		b.set("a", "one")
 		b.latency = 2 * time.Second
-		for _, want := range []Lease{{Outcome: Fresh, Age: 2 * time.Second}, {Outcome: Cached, Age: 2 * time.Second}} {
+		for _, want := range []Result{{Freshness: Fresh, Age: 2 * time.Second}, {Freshness: Cached, Age: 2 * time.Second}} {
 			got, err := s.Get(t.Context(), "a")
-			if err != nil || got.Outcome != want.Outcome || got.Age != want.Age || got.VersionID != "v-one" || got.BackendRequestID != "request of one" {
+			if err != nil || got.Freshness != want.Freshness || got.Age != want.Age || got.VersionID != "v-one" || got.BackendRequestID != "request of one" {
 				t.Errorf("%+v, %v, want %+v", got, err, want)
 			}
 		}
@@ -51,9 +51,9 @@ func TestRefreshedAheadOfExpiryWhenInUse(t *testing.T) {
 		pass(4 * time.Minute)
 		b.update(func() { b.latency = 3 * time.Second })
 		for range 10 { // one refresh, however many uses
-			begin := time.Now()
-			if got := told(s.Get(t.Context(), "used")); got != "cached one" || time.Since(begin) != 0 {
-				t.Errorf("%s after %v, want cached one at once", got, time.Since(begin))
+			start := time.Now()
+			if got := told(s.Get(t.Context(), "used")); got != "cached one" || time.Since(start) != 0 {
+				t.Errorf("%s after %v, want cached one at once", got, time.Since(start))
 			}
 		}
 		pass(3 * time.Second)
@@ -82,11 +82,11 @@ func TestJitterOnlyShortens(t *testing.T) {
 			for i := range 200 {
 				id := fmt.Sprint(name, i)
 				b.set(id, "one", test.change...)
-				lease, err := s.Get(t.Context(), id)
+				_, err := s.Get(t.Context(), id)
 				if err != nil {
 					t.Fatal(err)
 				}
-				times = append(times, lease.answer.fresh)
+				times = append(times, s.cache.load(id).fresh)
 			}
 			slices.Sort(times)
 			if least, most := times[0], times[199]; least < test.most/2 || most > test.most || least > test.most*6/10 || most < test.most*9/10 {
@@ -127,7 +127,7 @@ func TestMaxCacheAgeZeroIsNeitherKeptNorServedStale(t *testing.T) {
 
 func TestTTLZeroKeepsNothingButSharesFlights(t *testing.T) {
 	o := options()
-	o.TTL = 0
+	o.TTL = -1
 	bubble(t, o, func(t *testing.T, b *backend, s *Store) {
 		b.set("a", "one")
 		wantGet(t, s, "a", "fresh one")
@@ -271,9 +271,9 @@ func TestCancelledCallerLeavesTheFlightToOthers(t *testing.T) {
 		defer cancelShort()
 		results := make(chan string, 3)
 		get := func(ctx context.Context) {
-			begin := time.Now()
+			start := time.Now()
 			got := told(s.Get(ctx, "a"))
-			results <- fmt.Sprintf("%s after %v", got, time.Since(begin))
+			results <- fmt.Sprintf("%s after %v", got, time.Since(start))
 		}
 		go get(first)
 		synctest.Wait()
@@ -309,9 +309,9 @@ func TestFlightGoesOnWithoutAnybody(t *testing.T) {
 func TestFlightHasItsOwnDeadline(t *testing.T) {
 	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
 		b.stall = true
-		begin := time.Now()
+		start := time.Now()
 		wantGet(t, s, "a", "error DEADLINE_EXCEEDED")
-		if took := time.Since(begin); took != 15*time.Second {
+		if took := time.Since(start); took != 15*time.Second {
 			t.Errorf("it took %v", took)
 		}
 	})
@@ -383,13 +383,13 @@ func TestAnswersAreChecked(t *testing.T) {
 func TestVersionOfABackendWithoutVersions(t *testing.T) {
 	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
 		version := func(s *Store, password string) string {
-			s.Clear()
+			s.Invalidate()
 			b.set("a", password, func(c *credential.Credential) { c.VersionID = "" })
-			lease, err := s.Get(t.Context(), "a")
-			if err != nil || lease.VersionID == "" {
-				t.Fatalf("%+v, %v", lease, err)
+			result, err := s.Get(t.Context(), "a")
+			if err != nil || result.VersionID == "" {
+				t.Fatalf("%+v, %v", result, err)
 			}
-			return lease.VersionID
+			return result.VersionID
 		}
 		one, two, oneAgain := version(s, "one"), version(s, "two"), version(s, "one")
 		other := New(b, options())

@@ -12,12 +12,12 @@ import (
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
-// LocalVersion begins the version ids that the store makes up where a backend has none. They differ from process to process,
-// so they are nothing to show to a person.
+// LocalVersion starts the version ids that the store makes up where a backend has none. They differ from process to process,
+// so they are not for display.
 const LocalVersion = "local-"
 
-// material is a keyed digest of login material: what the guard remembers instead of passwords. Without the key, which is
-// random and lives in one store only, nothing can be learnt from it, not even by guessing.
+// material is a keyed digest of login material: what is remembered of passwords to tell that one has changed. Without the key, which is
+// random and lives in one store only, nothing can be learnt from it.
 type material [sha256.Size]byte
 
 // same compares in constant time. Versions are never compared: a new one may hold the same password.
@@ -25,9 +25,6 @@ func (m material) same(other material) bool { return subtle.ConstantTimeCompare(
 
 // version is what a credential gets whose backend has no versions.
 func (m material) version() string { return LocalVersion + hex.EncodeToString(m[:8]) }
-
-// device is a digest of a device's name: names may be of any length, and what is remembered of them may not.
-type device uint64
 
 // digester makes digests with one random key.
 type digester struct{ key []byte }
@@ -51,13 +48,6 @@ func (d digester) material(c *credential.Credential) (m material) {
 	writePart(mac, c.Extra[credential.PrivateKeyField].Reveal())
 	mac.Sum(m[:0])
 	return m
-}
-
-func (d digester) device(name string) device {
-	mac := hmac.New(sha256.New, d.key)
-	writePart(mac, "device")
-	writePart(mac, name)
-	return device(binary.BigEndian.Uint64(mac.Sum(nil)))
 }
 
 // writePart writes a text after its length, so that no two lists of parts look alike.

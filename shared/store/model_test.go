@@ -7,16 +7,14 @@ import (
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
-// model is a store as one would write it without concurrency, bounds and speed: what is kept for each key, the last
-// failures, and what devices have said. Its material is the password itself.
+// model is a store as one would write it without concurrency, bounds and speed: what is kept for each request,
+// and the last failures.
 type model struct {
 	options  Options
 	backend  func(id string) (*credential.Credential, *credential.Error) // what a read would give at present
-	device   func(id, device, password string) error
-	kept     map[key]*modelAnswer
-	failures map[key]*modelFailure
+	kept     map[credential.Request]*modelAnswer
+	failures map[credential.Request]*modelFailure
 	outage   *modelFailure
-	guards   map[string]*modelGuard
 }
 
 type modelAnswer struct {
@@ -34,21 +32,6 @@ type modelFailure struct {
 	pause  time.Duration
 }
 
-type modelGuard struct {
-	current   string // "" is unknown
-	refusedBy map[string][]string
-	streak    map[string]int
-	probed    map[string]time.Time
-	asked     time.Time
-	reply     modelReply
-	nudged    time.Time
-}
-
-type modelReply struct {
-	answer *modelAnswer
-	reason credential.Reason
-}
-
 func newModel(o Options) *model {
 	m := &model{options: o}
 	m.clear()
@@ -56,30 +39,26 @@ func newModel(o Options) *model {
 }
 
 func (m *model) clear() {
-	m.kept, m.failures, m.outage, m.guards = make(map[key]*modelAnswer), make(map[key]*modelFailure), nil, make(map[string]*modelGuard)
+	m.kept, m.failures, m.outage = make(map[credential.Request]*modelAnswer), make(map[credential.Request]*modelFailure), nil
 }
 
 func (m *model) forget(id string) {
 	for k := range m.kept {
-		if k.id == id {
+		if k.ID == id {
 			delete(m.kept, k)
 		}
 	}
 	for k := range m.failures {
-		if k.id == id {
+		if k.ID == id {
 			delete(m.failures, k)
 		}
 	}
-	delete(m.guards, id)
 }
 
 func (m *model) reload(changed bool) {
-	m.failures, m.outage = make(map[key]*modelFailure), nil
+	m.failures, m.outage = make(map[credential.Request]*modelFailure), nil
 	if changed {
-		m.kept = make(map[key]*modelAnswer)
-		for _, g := range m.guards {
-			g.asked = time.Time{}
-		}
+		m.kept = make(map[credential.Request]*modelAnswer)
 	}
 	for _, a := range m.kept {
 		a.fresh = 0
@@ -122,14 +101,14 @@ func (f *modelFailure) isOutage() bool {
 }
 
 // read asks the backend.
-func (m *model) read(k key) (*modelAnswer, credential.Reason) {
+func (m *model) read(k credential.Request) (*modelAnswer, credential.Reason) {
 	return m.readAs(k, false)
 }
 
-// readAs asks the backend, maybe to see whether it is still out.
-func (m *model) readAs(k key, probe bool) (*modelAnswer, credential.Reason) {
+// readAs asks the backend, maybe to see whether it is still unavailable.
+func (m *model) readAs(k credential.Request, probe bool) (*modelAnswer, credential.Reason) {
 	now := time.Now()
-	cred, err := m.backend(k.id)
+	cred, err := m.backend(k.ID)
 	if err == nil && !cred.ExpireTime.IsZero() && !now.Before(cred.ExpireTime) {
 		err = &credential.Error{Reason: credential.CredentialMalformed}
 	}
@@ -159,18 +138,12 @@ func (m *model) readAs(k key, probe bool) (*modelAnswer, credential.Reason) {
 	if a.fresh > 0 {
 		m.kept[k] = a
 	}
-	if g := m.guards[k.id]; g != nil && k == (key{id: k.id}) && (!a.replica || g.current == "") {
-		g.current = a.password
-	}
 	return a, ""
 }
 
-func (m *model) mayServeStale(k key) *modelAnswer {
+func (m *model) mayServeStale(k credential.Request) *modelAnswer {
 	a := m.kept[k]
 	if a == nil || time.Since(a.asked) >= a.stale || a.isExpired() {
-		return nil
-	}
-	if g := m.guards[k.id]; g != nil && g.streak[a.password] > 0 {
 		return nil
 	}
 	return a
@@ -178,8 +151,8 @@ func (m *model) mayServeStale(k key) *modelAnswer {
 
 func (a *modelAnswer) isExpired() bool { return !a.expires.IsZero() && !time.Now().Before(a.expires) }
 
-// get returns what Get says, in the words of told, and the answer that it gives.
-func (m *model) get(k key) (string, *modelAnswer) {
+// get returns what Get returns, in the words of told, and the answer that it gives.
+func (m *model) get(k credential.Request) (string, *modelAnswer) {
 	a, last := m.kept[k], m.failures[k]
 	alone := last.pausing() || m.outage.pausing()
 	if a != nil && time.Since(a.asked) < a.fresh && !a.isExpired() {
@@ -216,96 +189,4 @@ func (m *model) get(k key) (string, *modelAnswer) {
 		return "stale " + old.password + " " + time.Since(old.asked).String(), old
 	}
 	return "error " + string(reason), nil
-}
-
-func (g *modelGuard) quarantined() bool { return g != nil && g.streak[g.current] >= 2 }
-
-func (g *modelGuard) mayProbe(password, device string) bool {
-	return time.Since(g.probed[password]) >= 15*time.Minute && !slices.Contains(g.refusedBy[password], device)
-}
-
-func (m *model) nudge(id string) {
-	g, k := m.guards[id], key{id: id}
-	a := m.kept[k]
-	const rest = 30 * time.Second
-	if time.Since(g.nudged) < rest || time.Since(g.asked) < rest || m.failures[k].pausing() || m.outage.pausing() || a != nil && time.Since(a.asked) < rest {
-		return
-	}
-	g.nudged = time.Now()
-	_, _ = m.read(k)
-}
-
-const rejected = "error CREDENTIAL_REJECTED"
-
-// login returns what Login says, and may take time as that does.
-func (m *model) login(id, device string, sleep func(time.Duration)) string {
-	if g := m.guards[id]; g.quarantined() && !g.mayProbe(g.current, device) {
-		m.nudge(id)
-		return rejected
-	}
-	said, a := m.get(key{id: id})
-	if a == nil {
-		return said
-	}
-	g := m.guards[id]
-	if g == nil {
-		g = &modelGuard{refusedBy: make(map[string][]string), streak: make(map[string]int), probed: make(map[string]time.Time)}
-		m.guards[id] = g
-	}
-	if g.current == "" {
-		g.current = a.password
-	}
-	for asked := false; ; asked = true {
-		password := a.password
-		refusedNow := false
-		switch {
-		case a.replica && password != g.current && g.streak[g.current] > 0,
-			g.streak[password] >= 2 && !g.mayProbe(password, device):
-			m.nudge(id)
-			return rejected
-		case slices.Contains(g.refusedBy[password], device):
-		default:
-			if g.streak[password] >= 2 {
-				g.probed[password] = time.Now()
-			}
-			if m.device(id, device, password) == nil {
-				g.streak[password] = 0
-				return "done"
-			}
-			refusedNow = true
-			g.streak[password]++
-			g.refusedBy[password] = append(g.refusedBy[password], device)
-			g.probed[password] = time.Now()
-		}
-		if asked {
-			return rejected
-		}
-		reply, read := m.ask(id)
-		if refusedNow && reply.says(password) {
-			sleep(3 * time.Second)
-			reply, read = m.ask(id)
-		}
-		if reply.answer == nil || reply.answer.replica || reply.says(password) {
-			return rejected
-		}
-		if a = reply.answer; !read {
-			if said, a = m.get(key{id: id}); a == nil {
-				return said
-			}
-		}
-	}
-}
-
-func (r modelReply) says(password string) bool {
-	return r.answer != nil && !r.answer.replica && r.answer.password == password
-}
-
-func (m *model) ask(id string) (reply modelReply, read bool) {
-	g := m.guards[id]
-	if !g.asked.IsZero() && time.Since(g.asked) < 2*time.Second {
-		return g.reply, false
-	}
-	a, reason := m.read(key{id: id})
-	g.asked, g.reply = time.Now(), modelReply{a, reason}
-	return g.reply, true
 }

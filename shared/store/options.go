@@ -1,51 +1,56 @@
 package store
 
 import (
+	"log/slog"
 	"time"
-
-	"github.com/hashicorp/go-hclog"
 )
 
-// Options say how long a store keeps what it has read, and how much of it. Times mean what they say, zero included, so
-// that a setting of 0 can be handed on as it is: begin with [DefaultOptions].
+// Options configure a store. The zero value of each field is the documented default, and a negative value turns off what
+// the field is for.
 type Options struct {
-	// TTL is how long a credential is served without asking the backend again. A provider's max_cache_age shortens it.
-	// 0: nothing is kept; there is still one read at a time for each id.
+	// TTL is how long a credential is served without reading it again; 0 means 5 minutes. A provider's max_cache_age
+	// shortens it. Negative: nothing is kept, but concurrent calls for one credential still share a read.
 	TTL time.Duration
-	// MaxStale is how long after the last successful read a credential may be served while the backend is out. 0: never.
+	// MaxStale is how long after the last successful read a credential may be served while the backend is unavailable;
+	// 0 means 1 hour. Negative: never.
 	MaxStale time.Duration
-	// NegativeTTL is how long a definite answer, such as "not found", is remembered. 0: not at all.
+	// NegativeTTL is how long a definite error, such as CREDENTIAL_NOT_FOUND, is remembered; 0 means 5 seconds. Negative:
+	// not at all.
 	NegativeTTL time.Duration
-	// Jitter is the part of TTL, or of a shorter max_cache_age, from 0 to 1, by which it is shortened at most, at random and
-	// for each read anew, so that a fleet doesn't ask together. Pauses after failures vary by it too, but for those that the
-	// backend has named.
+	// Jitter is the fraction, up to 1, by which TTL and max_cache_age are shortened at most, at random for each read, so
+	// that the workers of a fleet don't read together; 0 means 0.2. Pauses after failures are shortened too, except those
+	// that the backend asked for. Negative: all times are exact.
 	Jitter float64
 
-	// Size is how many credentials are kept. What the store remembers of failures and of logins is bounded by it too.
-	// 0: 10,000.
+	// Size is how many credentials are kept, and bounds what is remembered of failures; 0 means 10,000. Negative: nothing
+	// is kept, as with a negative TTL.
 	Size int
-	// CallTimeout bounds one read, whoever waits for it. 0: 15 s.
+	// CallTimeout bounds one read, however long its callers would wait; 0 means 15 seconds. Negative: no bound.
 	CallTimeout time.Duration
-	// Logger gets outages, refused logins and quarantines. nil: they aren't logged.
-	Logger hclog.Logger
+	// Logger gets the start and the end of an outage. nil means no log.
+	Logger *slog.Logger
 }
 
-// DefaultOptions returns a TTL of 5 minutes, shortened by a fifth at most, MaxStale of an hour, NegativeTTL of 5 s, and
-// the defaults of all other fields.
-func DefaultOptions() Options {
-	return Options{TTL: 5 * time.Minute, MaxStale: time.Hour, NegativeTTL: 5 * time.Second, Jitter: 0.2}.resolved()
-}
-
+// resolved returns the options with defaults in place of zero values, and zero in place of negative ones.
 func (o Options) resolved() Options {
-	if o.Size <= 0 {
-		o.Size = 10000
+	if o.Size < 0 {
+		o.TTL = -1
 	}
-	if o.CallTimeout <= 0 {
-		o.CallTimeout = 15 * time.Second
-	}
+	o.TTL = orDefault(o.TTL, 5*time.Minute)
+	o.MaxStale = orDefault(o.MaxStale, time.Hour)
+	o.NegativeTTL = orDefault(o.NegativeTTL, 5*time.Second)
+	o.Jitter = min(orDefault(o.Jitter, 0.2), 1)
+	o.Size = max(orDefault(o.Size, 10_000), 1)
+	o.CallTimeout = orDefault(o.CallTimeout, 15*time.Second)
 	if o.Logger == nil {
-		o.Logger = hclog.NewNullLogger()
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	o.Jitter = min(max(o.Jitter, 0), 1)
 	return o
+}
+
+func orDefault[T int | float64 | time.Duration](value, byDefault T) T {
+	if value == 0 {
+		return byDefault
+	}
+	return max(value, 0)
 }

@@ -89,7 +89,7 @@ func TestDefiniteAnswersAreRememberedBriefly(t *testing.T) {
 
 func TestNothingIsRememberedWithoutNegativeTTL(t *testing.T) {
 	o := options()
-	o.NegativeTTL = 0
+	o.NegativeTTL = -1
 	bubble(t, o, func(t *testing.T, b *backend, s *Store) {
 		wantGet(t, s, "a", "error CREDENTIAL_NOT_FOUND")
 		b.set("a", "one")
@@ -101,7 +101,7 @@ func TestEachCallerHasItsOwnError(t *testing.T) {
 	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
 		for range 2 {
 			_, err := s.Get(t.Context(), "a")
-			if e := wantError(t, err, credential.CredentialNotFound); len(e.WithHelp("mine").With("mine", "x").Help) != 1 || len(e.Metadata) != 1 {
+			if e := wantError(t, err, credential.CredentialNotFound).WithHelp("mine").With("mine", "x"); len(e.Help) != 1 || len(e.Metadata) != 1 {
 				t.Errorf("%+v", e)
 			}
 		}
@@ -127,7 +127,7 @@ func TestStaleUntilMaxStaleAfterTheLastSuccessfulRead(t *testing.T) {
 
 func TestNothingIsStaleWithoutMaxStale(t *testing.T) {
 	o := options()
-	o.MaxStale = 0
+	o.MaxStale = -1
 	bubble(t, o, func(t *testing.T, b *backend, s *Store) {
 		b.set("a", "one")
 		wantGet(t, s, "a", "fresh one")
@@ -151,10 +151,10 @@ func TestOutageIsRiddenOutWithFewCalls(t *testing.T) {
 		for range 595 {
 			pass(time.Second)
 			for i := range 50 {
-				begin := time.Now()
-				lease, err := s.Get(t.Context(), fmt.Sprint(i))
-				if err != nil || lease.Outcome != Stale || time.Since(begin) != 0 {
-					t.Fatalf("%s after %v", told(lease, err), time.Since(begin))
+				start := time.Now()
+				result, err := s.Get(t.Context(), fmt.Sprint(i))
+				if err != nil || result.Freshness != Stale || time.Since(start) != 0 {
+					t.Fatalf("%s after %v", told(result, err), time.Since(start))
 				}
 			}
 		}
@@ -169,7 +169,7 @@ func TestOutageIsRiddenOutWithFewCalls(t *testing.T) {
 	})
 }
 
-// While a slow probe is under way, nobody waits for the backend, and the pause after it is the longer one.
+// While a slow probe is under way, no caller waits for the backend, and the pause after it is the longer one.
 func TestOutageIsKnownAsLongAsItIsLookedInto(t *testing.T) {
 	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
 		b.set("a", "one")
@@ -236,7 +236,7 @@ func TestJitterDoesNotShortenTheBackendsPause(t *testing.T) {
 	bubble(t, o, func(t *testing.T, b *backend, s *Store) {
 		b.set("a", "one")
 		for range 20 {
-			s.Clear()
+			s.Invalidate()
 			wantGet(t, s, "a", "fresh one")
 			pass(5 * time.Minute)
 			b.fail(&credential.Error{Reason: credential.Throttled, RetryDelay: 20 * time.Second})
@@ -306,7 +306,7 @@ func TestOneIDFailingDoesNotMakeOthersStale(t *testing.T) {
 		b.update(func() { b.faults["bad"] = oops(credential.BackendUnavailable) })
 		wantGet(t, s, "bad", "stale one 5m0s")
 		pass(time.Second)
-		wantGet(t, s, "good", "stale one 5m1s") // for all that is known the backend is out: it is looked into meanwhile
+		wantGet(t, s, "good", "stale one 5m1s") // for all that is known the backend is unavailable: a probe is under way
 		wantGet(t, s, "good", "cached one")
 		wantGet(t, s, "bad", "stale one 5m1s")
 		pass(5 * time.Minute)
@@ -321,9 +321,9 @@ func TestOneIDThatNeverWorksDoesNotKeepOthersStale(t *testing.T) {
 		b.update(func() { b.faults["bad"] = oops(credential.BackendUnavailable) })
 		for range 3600 {
 			_, _ = s.Get(t.Context(), "bad")
-			lease, err := s.Get(t.Context(), "good")
-			if err != nil || lease.Outcome == Stale {
-				t.Fatal(told(lease, err))
+			result, err := s.Get(t.Context(), "good")
+			if err != nil || result.Freshness == Stale {
+				t.Fatal(told(result, err))
 			}
 			pass(time.Second)
 		}
@@ -353,8 +353,8 @@ func TestReadsThatFailTogetherAreOneFailure(t *testing.T) {
 				read(t, s, ids)
 				b.fail(nil)
 				pass(firstPause)
-				if lease, err := s.Get(t.Context(), "a"); err != nil || lease.Outcome != Stale { // this one has it looked into
-					t.Error(told(lease, err))
+				if result, err := s.Get(t.Context(), "a"); err != nil || result.Freshness != Stale { // this one has it looked into
+					t.Error(told(result, err))
 				}
 				pass(10 * time.Millisecond)
 				wantGet(t, s, "a", "cached one")
@@ -415,7 +415,7 @@ func TestOutagesAreLoggedOnceEach(t *testing.T) {
 		}
 		synctest.Wait()
 	})
-	if out, back := strings.Count(log.String(), "the backend is out"), strings.Count(log.String(), "answers again"); out != 2 || back != 2 {
+	if out, back := strings.Count(log.String(), "the backend is unavailable"), strings.Count(log.String(), "answers again"); out != 2 || back != 2 {
 		t.Errorf("%d times out, %d times back:\n%s", out, back, log.String())
 	}
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"maps"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -12,13 +11,13 @@ import (
 // Snapshot is what a store has done since it was made, and what it holds.
 type Snapshot struct {
 	// Hits are credentials served from memory within their time, Misses those that a caller had to wait for, and Stale
-	// those served while the backend was out. Remembered are failures served from memory.
+	// those served while the backend was unavailable. Remembered are failures served from memory.
 	Hits, Misses, Stale, Remembered int64
 	// SharedFlights are the misses that found a read of the same credential under way.
 	SharedFlights int64
-	// Refreshes are reads begun in the background.
+	// Refreshes are reads started in the background.
 	Refreshes int64
-	// BackendCalls are calls to the provider, a batch being one.
+	// BackendCalls are calls to the source, a batch being one.
 	BackendCalls int64
 	// Evictions are credentials dropped to keep within Options.Size.
 	Evictions int64
@@ -26,15 +25,10 @@ type Snapshot struct {
 	Errors map[credential.Reason]int64
 	// LastRead is when the backend last gave a credential; zero if it hasn't yet.
 	LastRead time.Time
-	// Logins are logins tried at devices, Refusals those that a device refused, and Prevented those that the store
-	// refused without connecting.
-	Logins, Refusals, Prevented int64
 
 	// Size is how many credentials are kept.
 	Size int
-	// Quarantined are the ids for which no logins are tried, sorted.
-	Quarantined []string
-	// Outage says that the backend is out, as far as is known.
+	// Outage reports that the backend is unavailable, as far as is known.
 	Outage bool
 }
 
@@ -47,25 +41,17 @@ func (s *Store) Snapshot() Snapshot {
 		Hits: s.hits.sum(), Misses: c.misses, Stale: c.stale, Remembered: c.remembered,
 		SharedFlights: c.shared, Refreshes: c.refreshes, BackendCalls: c.backendCalls, Evictions: c.evictions,
 		Errors: maps.Clone(c.errors),
-		Logins: c.logins, Refusals: c.refusals, Prevented: c.prevented,
-		Size: s.cells.order.Len(), Outage: s.outage != nil,
+		Size:   s.cache.order.Len(), Outage: s.outage != nil,
 	}
 	if c.lastRead != (instant{}) {
 		snapshot.LastRead = time.Unix(0, int64(c.lastRead.wall))
 	}
-	for id, g := range s.guards.all {
-		if g.quarantine() != nil {
-			snapshot.Quarantined = append(snapshot.Quarantined, id)
-		}
-	}
-	slices.Sort(snapshot.Quarantined)
 	return snapshot
 }
 
 // counters are guarded by the store's lock.
 type counters struct {
 	misses, stale, remembered, shared, refreshes, backendCalls, evictions int64
-	logins, refusals, prevented                                           int64
 	errors                                                                map[credential.Reason]int64
 	lastRead                                                              instant
 }

@@ -2,53 +2,60 @@ package store
 
 import (
 	"context"
+	"log/slog"
 	"sync"
+	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
-// Store keeps what one provider has answered, and guards devices against refused credentials. It may be used
-// concurrently. [New] makes one.
+// Store keeps what one source has answered. It may be used concurrently. [New] makes one.
 type Store struct {
-	provider Provider
+	source   Source
 	options  Options
 	digester digester
 	clock    func() instant
 
-	// mu guards everything below except for what cells.load finds, which is all that a cached read touches besides hits.
-	// Nobody holds it while the provider, a device or a logger is at work.
+	// mu guards everything below except for what cache.load finds, which is all that a cached read touches besides hits.
+	// It is not held while the source or a logger is at work.
 	mu       sync.Mutex
 	closed   bool
-	cells    *cells
-	failures *simplelru.LRU[key, *failure]
-	flights  map[key]*flight
-	// unattended is how many flights nobody waits for.
+	cache    *cache
+	failures *simplelru.LRU[credential.Request, *failure]
+	flights  map[credential.Request]*flight
+	// unattended is how many flights no caller waits for.
 	unattended int
 	// outage is the backend's last failure, nil if it answered.
 	outage   *failure
-	guards   *guards
-	sweeper  sweeper
+	sweeper  *time.Timer // nil if there is nothing to sweep
 	counters counters
 	events   []event
+	// rechecks are the latest reads that Recheck has started, and materials are what was read last, for Changes.
+	rechecks  *simplelru.LRU[credential.Request, *flight]
+	materials *simplelru.LRU[string, material]
+	changes   chan struct{}
 
 	hits    striped
 	running sync.WaitGroup
 }
 
-// New makes a store in front of a provider. [Store.Close] ends it; the provider remains its caller's.
-func New(provider Provider, options Options) *Store {
+// New makes a store in front of a source. [Store.Close] ends it; the source remains its caller's.
+func New(source Source, options Options) *Store {
 	options = options.resolved()
 	return &Store{
-		provider: provider,
+		source:   source,
 		options:  options,
 		digester: newDigester(),
 		clock:    newClock(),
-		cells:    newCells(options.Size),
+		cache:    newCache(options.Size),
 		// Bounded apart, so that ids that don't exist can't push out credentials that are in use.
-		failures: newLRU[key, *failure](max(options.Size/4, 100), nil),
-		flights:  make(map[key]*flight),
-		guards:   newGuards(options.Size),
+		failures:  newLRU[credential.Request, *failure](max(options.Size/4, 100), nil),
+		flights:   make(map[credential.Request]*flight),
+		rechecks:  newLRU[credential.Request, *flight](options.Size, nil),
+		materials: newLRU[string, material](options.Size, nil),
+		changes:   make(chan struct{}),
 	}
 }
 
@@ -57,34 +64,24 @@ func New(provider Provider, options Options) *Store {
 func (s *Store) Close() {
 	s.mu.Lock()
 	s.closed = true
-	s.forgetEverything()
-	s.sweeper.stop()
+	s.clear()
+	if s.sweeper != nil {
+		s.sweeper.Stop()
+		s.sweeper = nil
+	}
 	s.unlock()
 	s.running.Wait()
 }
 
-// event is a line for the log, kept until the lock is released: a log that is slow shall hold up nobody else.
+// event is a line for the log, kept until the lock is released: a slow log must not hold up other calls.
 type event struct {
-	log     hclog.Logger
-	level   hclog.Level
+	level   slog.Level
 	message string
 	args    []any
 }
 
-func (s *Store) event(level hclog.Level, message string, args ...any) {
-	s.events = append(s.events, event{s.options.Logger, level, message, args})
-}
-
-func (v *visit) event(level hclog.Level, message string, args ...any) {
-	v.store.events = append(v.store.events, event{v.log, level, message, args})
-}
-
-// logger is the one that ctx has, or else the store's.
-func (s *Store) logger(ctx context.Context) hclog.Logger {
-	if own := hclog.FromContext(ctx); own != hclog.L() { // which stands for none
-		return own
-	}
-	return s.options.Logger
+func (s *Store) event(level slog.Level, message string, args ...any) {
+	s.events = append(s.events, event{level, message, args})
 }
 
 // unlock releases the lock and writes what happened under it.
@@ -93,6 +90,6 @@ func (s *Store) unlock() {
 	s.events = nil
 	s.mu.Unlock()
 	for _, e := range events {
-		e.log.Log(e.level, e.message, e.args...)
+		s.options.Logger.Log(context.Background(), e.level, e.message, e.args...)
 	}
 }

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"go.uber.org/goleak"
 
 	"github.com/tom-worker/credential-provider/shared/credential"
@@ -110,14 +110,12 @@ func expires(at time.Time) func(*credential.Credential) {
 	return func(c *credential.Credential) { c.ExpireTime = at }
 }
 
-// options have no jitter, so that times are exact.
+// options are the defaults without jitter, so that times are exact.
 func options() Options {
-	o := DefaultOptions()
-	o.Jitter = 0
-	return o
+	return Options{TTL: 5 * time.Minute, MaxStale: time.Hour, NegativeTTL: 5 * time.Second, Jitter: -1}
 }
 
-// bubble runs a test with a clock of its own, on a store in front of a backend.
+// bubble runs a test with its own clock, on a store in front of a backend.
 func bubble(t *testing.T, o Options, test func(t *testing.T, b *backend, s *Store)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -140,14 +138,14 @@ func text(c *credential.Credential) string {
 }
 
 // told is the outcome of a Get in short: "fresh one", "stale one 1h0m0s", "error THROTTLED".
-func told(lease Lease, err error) string {
+func told(result Result, err error) string {
 	switch {
 	case err != nil:
 		return "error " + string(credential.ReasonOf(err))
-	case lease.Outcome == Stale:
-		return fmt.Sprintf("stale %s %v", text(lease.Credential), lease.Age)
+	case result.Freshness == Stale:
+		return fmt.Sprintf("stale %s %v", text(result.Credential), result.Age)
 	}
-	return lease.Outcome.String() + " " + text(lease.Credential)
+	return result.Freshness.String() + " " + text(result.Credential)
 }
 
 func wantGet(t *testing.T, s *Store, id, want string) {
@@ -185,6 +183,6 @@ func wantError(t *testing.T, err error, want credential.Reason) (e *credential.E
 
 func oops(reason credential.Reason) error { return credential.Errorf(reason, "injected") }
 
-func jsonLogger(w io.Writer) hclog.Logger {
-	return hclog.New(&hclog.LoggerOptions{Output: w, JSONFormat: true, Level: hclog.Trace})
+func jsonLogger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

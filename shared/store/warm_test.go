@@ -100,9 +100,9 @@ func TestWarm(t *testing.T) {
 			batchBubble(t, options(), func(t *testing.T, b *batchBackend, s *Store) {
 				b.can, b.latency = test.can, latency
 				ids := manyIDs(b.backend, 1000)
-				begin := time.Now()
+				start := time.Now()
 				wantWarm(t, s.Warm(t.Context(), ids), ids)
-				took := time.Since(begin)
+				took := time.Since(start)
 				if ratio := float64(1000*latency) / float64(took); ratio < test.ratio {
 					t.Errorf("%v: %.1f times faster than one at a time, want %v", took, ratio, test.ratio)
 				}
@@ -125,9 +125,9 @@ func TestWarmWithAProviderThatKnowsNoBatches(t *testing.T) {
 	bubble(t, options(), func(t *testing.T, b *backend, s *Store) {
 		ids := manyIDs(b, 40)
 		b.latency = time.Second
-		begin := time.Now()
+		start := time.Now()
 		wantWarm(t, s.Warm(t.Context(), ids), ids)
-		if took := time.Since(begin); took != 3*time.Second || b.most != warmSingles {
+		if took := time.Since(start); took != 3*time.Second || b.most != warmSingles {
 			t.Errorf("%v, %d at once", took, b.most)
 		}
 	})
@@ -141,7 +141,7 @@ func TestWarmAnswersEachID(t *testing.T) {
 		b.set("b", "two")
 		results := s.Warm(t.Context(), []string{"a", "missing", "b", "", "a"})
 		for i, want := range []string{"fresh one", "error CREDENTIAL_NOT_FOUND", "fresh one", "error CREDENTIAL_ID_INVALID", "fresh one"} {
-			if got := told(Lease{Credential: results[i].Credential}, results[i].Err); got != want {
+			if got := told(Result{Credential: results[i].Credential}, results[i].Err); got != want {
 				t.Errorf("%d: %s, want %s", i, got, want)
 			}
 		}
@@ -197,15 +197,15 @@ func TestWarmHonoursItsContext(t *testing.T) {
 		for _, can := range []bool{true, false} {
 			b.can = can
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			begin := time.Now()
+			start := time.Now()
 			for _, r := range s.Warm(ctx, ids) {
 				wantReason(t, r.Err, credential.DeadlineExceeded)
 			}
 			cancel()
-			if took := time.Since(begin); took != time.Second {
+			if took := time.Since(start); took != time.Second {
 				t.Errorf("it took %v", took)
 			}
-			s.Clear()
+			s.Invalidate()
 			synctest.Wait()
 			if b.running != 0 {
 				t.Errorf("%d calls go on", b.running)
@@ -225,11 +225,11 @@ func TestWarmWithoutTime(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 0)
 		defer cancel()
 		ids := []string{"cold1", "kept", "", "old", "cold2"}
-		for _, provider := range []Provider{b, b.backend} {
-			s.provider = provider
+		for _, source := range []Source{b, b.backend} {
+			s.source = source
 			results := s.Warm(ctx, ids)
 			for i, want := range []string{"error DEADLINE_EXCEEDED", "fresh one", "error CREDENTIAL_ID_INVALID", "fresh one", "error DEADLINE_EXCEEDED"} {
-				if got := told(Lease{Credential: results[i].Credential}, results[i].Err); got != want {
+				if got := told(Result{Credential: results[i].Credential}, results[i].Err); got != want {
 					t.Errorf("%q: %s, want %s", ids[i], got, want)
 				}
 				if err := results[i].Err; strings.HasPrefix(ids[i], "cold") && !strings.Contains(err.Error(), ids[i]) {
@@ -249,9 +249,9 @@ func TestWarmWithoutTime(t *testing.T) {
 func TestABatchHasItsOwnDeadline(t *testing.T) {
 	batchBubble(t, options(), func(t *testing.T, b *batchBackend, s *Store) {
 		b.stall = true
-		begin := time.Now()
+		start := time.Now()
 		wantReason(t, s.Warm(t.Context(), []string{"a"})[0].Err, credential.DeadlineExceeded)
-		if took := time.Since(begin); took != 15*time.Second {
+		if took := time.Since(start); took != 15*time.Second {
 			t.Errorf("it took %v", took)
 		}
 	})

@@ -35,14 +35,14 @@ func BenchmarkWarm(b *testing.B) {
 			defer func() { must(b, p.Close()) }()
 			var calls int64
 			warm := func() time.Duration {
-				s := store.New(p, store.DefaultOptions())
+				s := store.New(p, store.Options{})
 				defer s.Close()
 				server.ResetCalls()
-				begin := time.Now()
+				start := time.Now()
 				for _, r := range s.Warm(b.Context(), ids) {
 					must(b, r.Err)
 				}
-				took := time.Since(begin)
+				took := time.Since(start)
 				calls = max(calls, server.Count("GetSecretValue", "BatchGetSecretValue"))
 				return took
 			}
@@ -66,7 +66,7 @@ func BenchmarkHerd(b *testing.B) {
 	defer func() { must(b, p.Close()) }()
 	var most int64
 	for b.Loop() {
-		s := store.New(p, store.DefaultOptions())
+		s := store.New(p, store.Options{})
 		server.ResetCalls()
 		var callers sync.WaitGroup
 		gate := make(chan struct{})

@@ -3,5 +3,5 @@
 // budget that the ratio should keep.
 //
 // Times are medians over all turns. There is nothing here to import: run make bench, or make bench BENCH=UncachedGet for some
-// of them. The one of cached reads is in the folder cached.
+// of them. The one of cached reads is in the directory cached.
 package benchmark

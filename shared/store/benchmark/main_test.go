@@ -24,13 +24,13 @@ func TestMain(m *testing.M) {
 		return
 	}
 	code := m.Run()
-	for _, folder := range built {
-		_ = os.RemoveAll(folder)
+	for _, directory := range built {
+		_ = os.RemoveAll(directory)
 	}
 	os.Exit(code)
 }
 
-// built are the folders of executables, to be removed at the end.
+// built are the directories of executables, to be removed at the end.
 var built []string
 
 // environment is what the tests were started with. Benchmarks give HOME another value, and with it Go would not find
@@ -44,12 +44,12 @@ var (
 )
 
 func build(name, source string) (string, error) {
-	folder, err := os.MkdirTemp("", "benchmark")
+	directory, err := os.MkdirTemp("", "benchmark")
 	if err != nil {
 		return "", err
 	}
-	built = append(built, folder)
-	path := filepath.Join(folder, name)
+	built = append(built, directory)
+	path := filepath.Join(directory, name)
 	command := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, source)
 	command.Env = append(slices.Clone(environment), "CGO_ENABLED=0")
 	if out, err := command.CombinedOutput(); err != nil {

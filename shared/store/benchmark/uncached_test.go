@@ -19,12 +19,12 @@ func BenchmarkUncachedGet(b *testing.B) {
 	url, id := distantBackend(b)
 	p := launch(b, url)
 	defer func() { must(b, p.Close()) }()
-	s := store.New(p, store.Options{}) // keeps nothing
+	s := store.New(p, store.Options{TTL: -1})
 	defer s.Close()
 	client := sdk(b)
 	process, conn := launchEmpty(b)
 	defer process.Kill()
-	another, toAnother := launchEmpty(b) // of its own: it would keep the first one in the caches for the peer
+	another, toAnother := launchEmpty(b) // a second one: it would keep the first one in the caches for the peer
 	defer another.Kill()
 
 	get := func() {
@@ -58,11 +58,11 @@ func BenchmarkUncachedGet(b *testing.B) {
 func BenchmarkStart(b *testing.B) {
 	url, id := distantBackend(b)
 	ours := func() time.Duration {
-		begin := time.Now()
+		start := time.Now()
 		p := launch(b, url)
-		s := store.New(p, store.DefaultOptions())
+		s := store.New(p, store.Options{})
 		_, err := s.Get(b.Context(), id)
-		took := time.Since(begin)
+		took := time.Since(start)
 		must(b, err)
 		s.Close()
 		must(b, p.Close())
@@ -70,10 +70,10 @@ func BenchmarkStart(b *testing.B) {
 	}
 	peer := func(first func(method func(string))) turns.Side {
 		return func() time.Duration {
-			begin := time.Now()
+			start := time.Now()
 			process, conn := launchEmpty(b)
 			first(func(method string) { call(b, conn, method) })
-			took := time.Since(begin)
+			took := time.Since(start)
 			process.Kill()
 			return took
 		}

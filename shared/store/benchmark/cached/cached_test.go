@@ -47,8 +47,8 @@ func BenchmarkCachedGet(b *testing.B) {
 				ctx := b.Context()
 				times := turns.Take(b,
 					together(callers, reads, access.order, func(id string) bool {
-						lease, err := s.Get(ctx, id)
-						return err == nil && lease.Outcome == store.Cached
+						result, err := s.Get(ctx, id)
+						return err == nil && result.Freshness == store.Cached
 					}),
 					together(callers, reads, access.order, func(id string) bool {
 						text, err := cache.GetSecretString(id)
@@ -94,8 +94,7 @@ func (memory) Get(_ context.Context, r credential.Request) (*credential.Credenti
 // kept is a store that holds the credentials.
 func kept(b *testing.B, ids []string) *store.Store {
 	b.Helper()
-	options := store.DefaultOptions()
-	options.TTL = time.Hour
+	options := store.Options{TTL: time.Hour}
 	s := store.New(memory{}, options)
 	b.Cleanup(s.Close)
 	for _, r := range s.Warm(b.Context(), ids) {

@@ -3,6 +3,7 @@
 package turns
 
 import (
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -14,20 +15,19 @@ type Side func() time.Duration
 // Timed is a side that leaves nothing to tidy up.
 func Timed(do func()) Side {
 	return func() time.Duration {
-		begin := time.Now()
+		start := time.Now()
 		do()
-		return time.Since(begin)
+		return time.Since(start)
 	}
 }
 
-// Take runs the sides in turns for as long as the benchmark lasts, and returns the median time of each. Who begins
-// changes, so that nobody always finds the machine as the same neighbour has left it.
+// Take runs the sides in turns for as long as the benchmark lasts, and returns the median time of each. Their order is drawn
+// anew for each turn, so that none always finds the machine as the same neighbour has left it.
 func Take(b *testing.B, sides ...Side) []time.Duration {
 	b.Helper()
 	times := make([][]time.Duration, len(sides))
-	for turn := 0; b.Loop(); turn++ {
-		for i := range sides {
-			which := (turn + i) % len(sides)
+	for b.Loop() {
+		for _, which := range rand.Perm(len(sides)) {
 			times[which] = append(times[which], sides[which]())
 		}
 	}

@@ -26,7 +26,7 @@ func (s *Store) Warm(ctx context.Context, ids []string) []credential.Result {
 		}
 		w.places[id] = append(w.places[id], i)
 	}
-	if batcher, ok := s.provider.(BatchProvider); ok {
+	if batcher, ok := s.source.(BatchSource); ok {
 		w.batcher = batcher
 		var chunks [][]string
 		for len(unique) > 0 {
@@ -43,16 +43,16 @@ func (s *Store) Warm(ctx context.Context, ids []string) []credential.Result {
 // warming is one Warm.
 type warming struct {
 	store   *Store
-	batcher BatchProvider
+	batcher BatchSource
 	results []credential.Result
 	places  map[string][]int
 	// singles bounds the single calls of all chunks together.
 	singles chan struct{}
 }
 
-func (w *warming) tell(id string, lease Lease, err error) {
+func (w *warming) tell(id string, result Result, err error) {
 	for _, i := range w.places[id] {
-		w.results[i] = credential.Result{Credential: lease.Credential, Err: err}
+		w.results[i] = credential.Result{Credential: result.Credential, Err: err}
 	}
 }
 
@@ -63,24 +63,27 @@ func (w *warming) single(ctx context.Context, id string) {
 		w.late(ctx, id)
 		return
 	}
-	lease, err := w.store.Get(ctx, id)
-	w.tell(id, lease, err)
+	result, err := w.store.Get(ctx, id)
+	w.tell(id, result, err)
 }
 
 // late answers from what is kept, when there is no time for a read.
 func (w *warming) late(ctx context.Context, id string) {
-	s, k := w.store, key{id: id}
-	var lease Lease
-	err := k.check()
-	if err == nil {
-		s.mu.Lock()
-		lease, err = s.look(ctx, k)
-		s.unlock()
+	s, r := w.store, credential.Request{ID: id}
+	result, known, err := w.look(ctx, r)
+	if !known {
+		result, err = s.staleInstead(r, callerError(ctx, r))
 	}
-	if err == nil && lease.answer == nil {
-		lease, err, _ = s.staleInstead(k, callerError(ctx, k))
+	w.tell(id, result, err)
+}
+
+func (w *warming) look(ctx context.Context, r credential.Request) (Result, bool, error) {
+	if err := check(r); err != nil {
+		return Result{}, true, err
 	}
-	w.tell(id, lease, plain(err))
+	w.store.mu.Lock()
+	defer w.store.unlock()
+	return w.store.look(ctx, r)
 }
 
 // chunk brings up to credential.MaxBatch ids. What others are reading already isn't read again, and what is read here can
@@ -94,10 +97,10 @@ func (w *warming) chunk(ctx context.Context, ids []string) {
 	}
 	var unread []string
 	for _, f := range w.depart(ctx, ids) {
-		if lease, err, again := w.store.await(ctx, f); again {
-			unread = append(unread, f.key.id)
+		if result, again, err := w.store.await(ctx, f); again {
+			unread = append(unread, f.request.ID)
 		} else {
-			w.tell(f.key.id, lease, plain(err))
+			w.tell(f.request.ID, result, err)
 		}
 	}
 	inParallel(unread, warmSingles, func(id string) { w.single(ctx, id) })
@@ -108,7 +111,7 @@ func (w *warming) depart(ctx context.Context, ids []string) (waiting []*flight) 
 	s := w.store
 	s.mu.Lock()
 	defer s.unlock()
-	batchCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.options.CallTimeout)
+	batchCtx, cancel := s.readContext(ctx)
 	var own []*flight
 	var left int
 	discarded := func() { // under the lock
@@ -117,21 +120,20 @@ func (w *warming) depart(ctx context.Context, ids []string) (waiting []*flight) 
 		}
 	}
 	for _, id := range ids {
-		k := key{id: id}
-		err := k.check()
-		var lease Lease
+		r := credential.Request{ID: id}
+		result, known, err := Result{}, true, check(r)
 		if err == nil {
-			lease, err = s.look(ctx, k)
+			result, known, err = s.look(ctx, r)
 		}
-		if err != nil || lease.answer != nil {
-			w.tell(id, lease, plain(err))
+		if known {
+			w.tell(id, result, err)
 			continue
 		}
-		if _, under := s.flights[k]; under {
-			waiting = append(waiting, s.flightFor(ctx, k))
+		if _, under := s.flights[r]; under {
+			waiting = append(waiting, s.flightFor(ctx, r))
 			continue
 		}
-		f := s.addFlight(k, discarded)
+		f := s.addFlight(r, discarded)
 		s.join(f)
 		s.counters.misses++
 		own, waiting = append(own, f), append(waiting, f)
@@ -148,13 +150,13 @@ func (w *warming) depart(ctx context.Context, ids []string) (waiting []*flight) 
 	return waiting
 }
 
-// read makes one batch call for all flights. If the provider can't do that after all, it discards them, and so whoever
+// read makes one batch call for all flights. If the provider can't do that after all, it discards them, and so a caller that
 // waits for one reads singly.
 func (w *warming) read(ctx context.Context, flights []*flight) {
 	s := w.store
 	requests := make([]credential.Request, len(flights))
 	for i, f := range flights {
-		requests[i] = f.key.request()
+		requests[i] = f.request
 	}
 	results, err := w.batcher.GetBatch(ctx, requests)
 	unsupported := errors.Is(err, credential.Unsupported)

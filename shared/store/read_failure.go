@@ -4,20 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/tom-worker/credential-provider/shared/credential"
+	"github.com/tom-worker/credential-provider/shared/internal/backoff"
 )
 
 // class is what the store makes of a reason.
 type class uint8
 
 const (
-	// unsettled answers say nothing about the credential: what is kept stays, and isn't served in their place.
+	// unsettled errors are not about the credential: what is kept stays, and isn't served in their place.
 	unsettled class = iota
-	// definite answers hold until somebody changes something: what is kept is dropped, and they are remembered briefly.
+	// definite errors hold until something is changed: what is kept is dropped, and they are remembered briefly.
 	definite
 	// outage is when the last good credential may be served.
 	outage
@@ -42,7 +41,7 @@ const (
 	longestHint  = 2 * time.Minute
 )
 
-// failure is the last read of a key, or of the whole backend, if it failed.
+// failure is the last read of a request, or of the whole backend, if it failed.
 type failure struct {
 	err   *credential.Error
 	class class
@@ -50,7 +49,7 @@ type failure struct {
 	count int
 	at    instant
 	pause time.Duration
-	// probe is the read that looks whether the backend is still out, nil if there is none.
+	// probe is the read that finds out whether the backend is still unavailable, nil if there is none.
 	probe *flight
 }
 
@@ -60,28 +59,25 @@ func (s *Store) failed(before *failure, err *credential.Error, read *flight) *fa
 	if before.known(read.asked) && before.class == f.class {
 		f.count = before.count + 1
 	}
-	f.pause = longestPause
-	if f.count < 8 {
-		f.pause = min(firstPause<<(f.count-1), longestPause)
-	}
-	f.pause = max(s.jittered(f.pause), min(err.RetryDelay, longestHint))
+	f.pause = backoff.Jittered(backoff.Delay(f.count, firstPause, longestPause), s.options.Jitter)
+	f.pause = max(f.pause, min(err.RetryDelay, longestHint))
 	return f
 }
 
-// pausing says whether the backend shall be left alone.
+// pausing reports whether the backend shall be left alone.
 func (f *failure) pausing(now instant) bool {
 	return f != nil && (now.since(f.at) < f.pause || f.probe.underWay())
 }
 
-// known says whether it still tells anything. After a while without a read nobody knows how the next one will go.
+// known reports whether it still tells anything. After a while without a read, how the next one will go isn't known.
 func (f *failure) known(now instant) bool {
 	return f != nil && (now.since(f.at) < f.pause+longestPause || f.probe.underWay())
 }
 
-// isOutage says whether the backend is known to be out.
+// isOutage reports whether the backend is known to be unavailable.
 func (f *failure) isOutage(now instant) bool { return f.known(now) && f.class == outage }
 
-// remembered is how long the failure is the answer to those for whom there is nothing else.
+// remembered is how long the failure is the answer to callers for whom there is nothing else.
 func (s *Store) remembered(f *failure) time.Duration {
 	switch f.class {
 	case definite:
@@ -94,7 +90,7 @@ func (s *Store) remembered(f *failure) time.Duration {
 }
 
 // recall returns a remembered failure's error, nil if there is none.
-func (s *Store) recall(f *failure, now instant) *credential.Error {
+func (s *Store) recall(f *failure, now instant) error {
 	if f == nil {
 		return nil
 	}
@@ -102,24 +98,18 @@ func (s *Store) recall(f *failure, now instant) *credential.Error {
 	if left <= 0 {
 		return nil
 	}
-	err := private(f.err)
-	if f.class == outage {
-		err.RetryDelay = left
+	if f.class != outage {
+		return f.err
 	}
-	return err
+	err := *f.err
+	err.RetryDelay = left
+	return &err
 }
 
-// private copies an error that several callers get, so that each may add to its own.
-func private(err *credential.Error) *credential.Error {
-	own := *err
-	own.Help, own.Metadata, own.Violations = slices.Clone(err.Help), maps.Clone(err.Metadata), slices.Clone(err.Violations)
-	return &own
-}
-
-// asError gives every error of a provider a reason.
-func asError(ctx context.Context, k key, err error) *credential.Error {
+// asError gives every error of a source a reason. It never returns nil.
+func asError(ctx context.Context, r credential.Request, err error) *credential.Error {
 	var e *credential.Error
-	if errors.As(err, &e) && e != nil {
+	if errors.As(err, &e) {
 		return e
 	}
 	reason := credential.ReasonOf(err)
@@ -130,18 +120,18 @@ func asError(ctx context.Context, k key, err error) *credential.Error {
 	case errors.Is(err, context.Canceled):
 		reason = credential.Cancelled
 	}
-	return credential.Errorf(reason, "read credential %q: %w", k.id, err)
+	return credential.Errorf(reason, "read credential %q: %w", r.ID, err)
 }
 
 // callerError is the end of a caller's own context.
-func callerError(ctx context.Context, k key) *credential.Error {
+func callerError(ctx context.Context, r credential.Request) error {
 	reason, what := credential.Cancelled, "the call was cancelled"
 	if ctx.Err() == context.DeadlineExceeded {
 		reason, what = credential.DeadlineExceeded, "the time was up before the backend answered"
 	}
-	return &credential.Error{Reason: reason, Message: fmt.Sprintf("credential %q: %s", k.id, what), Cause: ctx.Err()}
+	return &credential.Error{Reason: reason, Message: fmt.Sprintf("credential %q: %s", r.ID, what), Cause: ctx.Err()}
 }
 
-func closedError() *credential.Error {
+func closedError() error {
 	return credential.Errorf(credential.Cancelled, "the credential store has been closed")
 }
