@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -19,7 +18,7 @@ import (
 	"github.com/tom-worker/credential-provider/shared/internal/wire"
 )
 
-// attachment is what a process has that was not launched: a person runs it, and a breakpoint may stop it for as long as
+// attachment is what a process has that was not launched: a user runs it, and a breakpoint may stop it for as long as
 // that person likes. So nothing here watches it, and nothing here ends it.
 type attachment struct {
 	pid        int
@@ -27,23 +26,13 @@ type attachment struct {
 	client     *grpc.ClientConn
 }
 
-// reach gives a process to talk to: one that it launches, or the one that a person runs.
-func reach(ctx context.Context, options Options, exe *executable, redact *redactor) (*process, error) {
-	if options.Attach != "" {
-		return attachTo(ctx, options)
-	}
-	return launch(ctx, options, exe, redact)
-}
-
 // attachTo connects to the provider whose file Options.Attach names, and asks for its metadata.
-func attachTo(caller context.Context, options Options) (_ *process, err error) {
-	ctx, cancel := context.WithTimeout(caller, options.StartTimeout)
-	defer cancel()
+func attachTo(ctx context.Context, options Options) (_ *process, err error) {
 	file, err := readAttach(options)
 	if err != nil {
 		return nil, err
 	}
-	options.Logger.Warn("UNSAFE: attaching to a provider in debug mode, which a person runs: none of the checks of a launch are made", "provider", options.Name, "pid", file.ProcessID, "executable", file.Executable)
+	options.Logger.Warn("UNSAFE: attaching to a provider in debug mode, which a user runs: none of the checks of a launch are made", "provider", options.Name, "pid", file.ProcessID, "executable", file.Executable)
 	config, err := file.ClientTLS()
 	if err != nil {
 		return nil, refuseAttach(options, err)
@@ -53,13 +42,12 @@ func attachTo(caller context.Context, options Options) (_ *process, err error) {
 		return nil, credential.Errorf(credential.ProviderNotFound, "the provider of %s, process %d, isn't running any more", options.Attach, file.ProcessID).
 			WithHelp("start it again: %s --debug", file.Executable)
 	}
-	p := &process{born: time.Now()}
-	p.life, p.giveUp = context.WithCancelCause(context.Background())
+	p := newProcess()
 	p.attached = &attachment{pid: file.ProcessID, connection: attach.Watch(socket, func() { p.giveUp(errEnded) })}
 	defer func() {
 		if err != nil {
 			err = p.attachError(ctx, options, err)
-			p.stop()
+			_ = p.stop()
 		}
 	}()
 	if p.attached.client, err = p.attached.dial(credentials.NewTLS(config)); err != nil {
@@ -108,8 +96,9 @@ func (a *attachment) dial(config credentials.TransportCredentials) (*grpc.Client
 				return nil, errEnded
 			}
 		}),
-		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: AttachedTimeout}),
+		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: attachedTimeout}),
 		grpc.WithIdleTimeout(0), // the connection is what tells that the process lives
+		grpc.WithMaxHeaderListSize(wire.MaxHeaders),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessageSize), grpc.MaxCallSendMsgSize(wire.MaxMessageSize)),
 	)
 }
@@ -143,9 +132,9 @@ func (p *process) attachError(caller context.Context, options Options, err error
 	return &decorated
 }
 
-// accompany is supervise for a provider that a person runs: it notes when the process has ended, and starts nothing.
+// superviseAttached is supervise for a provider that a user runs: it notes when the process has ended, and starts nothing.
 // Reload attaches again.
-func (p *Provider) accompany() {
+func (p *Provider) superviseAttached() {
 	defer close(p.closed)
 	for {
 		p.mu.Lock()
@@ -177,6 +166,6 @@ func (p *Provider) lose(ended *process) {
 	}
 	p.current, p.broken, p.lastEnd = nil, end, end
 	p.notify()
-	ended.stop()
+	_ = ended.stop()
 	p.options.Logger.Warn("the attached provider has ended", "provider", p.options.Name, "pid", ended.attached.pid)
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/tom-worker/credential-provider/shared/internal/attach"
 )
 
-// debugged is a provider in debug mode, as a person would start it.
+// debugged is a provider in debug mode, as a user would start it.
 type debugged struct {
 	command  *exec.Cmd
 	terminal *syncBuffer
@@ -84,7 +84,7 @@ func attachOptions(t *testing.T, d *debugged) (Options, *syncBuffer) {
 	return Options{Name: "memory", Attach: d.file, Logger: jsonLogger(log)}, log
 }
 
-// shortDir is a folder for sockets, whose paths are bounded.
+// shortDir is a directory for sockets, whose paths are bounded.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "d")
@@ -188,7 +188,7 @@ func TestAttachedProviderIsRestarted(t *testing.T) {
 		t.Errorf("the file moved from %s to %s", first.file, second.file)
 	}
 	if _, err := p.Get(t.Context(), credential.Request{ID: "lab"}); !errors.Is(err, credential.ProviderCrashed) {
-		t.Errorf("attached to another process by itself: %v", err)
+		t.Errorf("attached to another process unasked: %v", err)
 	}
 	if err := p.Reload(t.Context(), nil); err != nil {
 		t.Fatal(err)
@@ -227,7 +227,7 @@ func TestStoppedAttachedProviderIsWaitedFor(t *testing.T) {
 		answers <- answer{pid: text.Reveal()}
 	}
 	go ask(p)
-	go func() { // a host that attaches meanwhile
+	go func() { // a host that attaches in between
 		q, err := Start(context.Background(), options)
 		if err != nil {
 			answers <- answer{err: err}
@@ -328,9 +328,9 @@ func TestAttachIsRefused(t *testing.T) {
 	rewrite(strange)
 	refused("another's keys", forged, credential.ProviderCrashed, "broke off the connection")
 
-	// A provider that a host launched has a socket too, and admits nobody else.
+	// A provider that a host launched has a socket too, and admits no other client.
 	launched := start(t, memoryOptions(t))
-	sockets, err := filepath.Glob(filepath.Join(launched.currentProcess().folder.path, "plugin[0-9]*"))
+	sockets, err := filepath.Glob(filepath.Join(launched.currentProcess().dir.path, "plugin[0-9]*"))
 	if err != nil || len(sockets) != 1 {
 		t.Fatalf("sockets %q, %v", sockets, err)
 	}

@@ -5,22 +5,26 @@ import (
 	"errors"
 	"unicode/utf8"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	credentialv1 "github.com/tom-worker/credential-provider/proto/tom/credential/v1"
 	"github.com/tom-worker/credential-provider/shared/credential"
 	"github.com/tom-worker/credential-provider/shared/internal/wire"
 )
 
 // Get reads one credential. ctx bounds it, and Options.CallTimeout if that is nearer; both cover all attempts. If the
-// process dies meanwhile, the call is repeated with the next one.
+// process dies in between, the call is repeated with the next one.
 func (p *Provider) Get(ctx context.Context, request credential.Request) (*credential.Credential, error) {
 	if err := sendable(request); err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, p.options.CallTimeout)
+	defer cancel()
+	return p.get(ctx, 0, request)
+}
+
+// get reads one credential, with a call that so many processes have died with. ctx bounds it.
+func (p *Provider) get(ctx context.Context, deaths int, request credential.Request) (*credential.Credential, error) {
 	var response *credentialv1.GetCredentialResponse
-	err := p.call(ctx, func(ctx context.Context, provider credentialv1.CredentialProviderClient) (err error) {
+	err := p.callAfter(ctx, deaths, subject(request), func(ctx context.Context, provider credentialv1.CredentialProviderClient) (err error) {
 		response, err = provider.GetCredential(ctx, wire.RequestToProto(request))
 		return err
 	})
@@ -39,29 +43,52 @@ func (p *Provider) GetBatch(ctx context.Context, requests []credential.Request) 
 	if len(requests) == 0 {
 		return nil, nil
 	}
-	message := &credentialv1.BatchGetCredentialsRequest{}
 	for _, request := range requests {
 		if err := sendable(request); err != nil {
 			return nil, err
 		}
-		message.Requests = append(message.Requests, wire.RequestToProto(request))
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.options.CallTimeout)
+	defer cancel()
+	return p.getBatch(ctx, requests)
+}
+
+// getBatch makes one call. If it is given up, it is one of the requests at which the provider dies: each is made singly then, as
+// one that processes have died with.
+func (p *Provider) getBatch(ctx context.Context, requests []credential.Request) ([]credential.Result, error) {
+	results := make([]credential.Result, len(requests))
+	message := &credentialv1.BatchGetCredentialsRequest{}
+	var asked []int // of requests
+	for i, request := range requests {
+		if _, results[i].Err = p.killers.known(subject(request)); results[i].Err == nil {
+			asked = append(asked, i)
+			message.Requests = append(message.Requests, wire.RequestToProto(request))
+		}
+	}
+	if len(asked) == 0 {
+		return results, nil
 	}
 	var response *credentialv1.BatchGetCredentialsResponse
-	err := p.call(ctx, func(ctx context.Context, provider credentialv1.CredentialProviderClient) (err error) {
+	err := p.callAfter(ctx, 0, "", func(ctx context.Context, provider credentialv1.CredentialProviderClient) (err error) {
 		response, err = provider.BatchGetCredentials(ctx, message)
 		return err
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, errKills):
+		for _, i := range asked {
+			results[i].Credential, results[i].Err = p.get(ctx, maxDeaths, requests[i])
+		}
+		return results, nil
+	case err != nil:
 		return nil, err
+	case len(response.GetResults()) != len(asked):
+		return nil, p.misbehaved("it gave %d results to %d requests", len(response.GetResults()), len(asked))
 	}
-	if len(response.GetResults()) != len(requests) {
-		return nil, p.misbehaved("it gave %d results to %d requests", len(response.GetResults()), len(requests))
-	}
-	results := make([]credential.Result, len(requests))
 	for i, message := range response.GetResults() {
-		results[i] = wire.ResultFromProto(message)
-		if results[i].Err == nil {
-			results[i].Credential, results[i].Err = p.take(requests[i], results[i].Credential)
+		at := asked[i]
+		results[at] = wire.ResultFromProto(message)
+		if results[at].Err == nil {
+			results[at].Credential, results[at].Err = p.take(requests[at], results[at].Credential)
 		}
 	}
 	return results, nil
@@ -74,7 +101,7 @@ func (p *Provider) List(ctx context.Context, pageSize int, pageToken string) (cr
 		return credential.Page{}, err
 	}
 	var response *credentialv1.ListCredentialsResponse
-	err := p.call(ctx, func(ctx context.Context, provider credentialv1.CredentialProviderClient) (err error) {
+	err := p.call(ctx, "\x00list\x00"+pageToken, func(ctx context.Context, provider credentialv1.CredentialProviderClient) (err error) {
 		response, err = provider.ListCredentials(ctx, &credentialv1.ListCredentialsRequest{PageSize: int32(min(pageSize, 1000)), PageToken: pageToken})
 		return err
 	})
@@ -83,7 +110,15 @@ func (p *Provider) List(ctx context.Context, pageSize int, pageToken string) (cr
 	}
 	page := credential.Page{NextToken: response.GetNextPageToken()}
 	for _, summary := range response.GetCredentials() {
-		page.Credentials = append(page.Credentials, wire.SummaryFromProto(summary))
+		if id := summary.GetCredentialId(); id != "" && len(id) <= credential.MaxIDLength { // others could not be read either
+			page.Credentials = append(page.Credentials, wire.SummaryFromProto(summary))
+		}
+	}
+	if len(response.GetCredentials()) > wire.MaxPage {
+		return credential.Page{}, p.misbehaved("its page of a listing has more than %d credentials", wire.MaxPage)
+	}
+	if problem := wire.PageProblem(page, pageSize); problem != "" {
+		return credential.Page{}, p.misbehaved("its page of a listing: %s", problem)
 	}
 	return page, nil
 }
@@ -96,7 +131,7 @@ func (p *Provider) Validate(ctx context.Context, id string) (credential.Report, 
 		message.CredentialId = &id
 	}
 	var response *credentialv1.ValidateResponse
-	err := p.call(ctx, func(ctx context.Context, provider credentialv1.CredentialProviderClient) (err error) {
+	err := p.call(ctx, "\x00validate\x00"+id, func(ctx context.Context, provider credentialv1.CredentialProviderClient) (err error) {
 		response, err = provider.Validate(ctx, message)
 		return err
 	})
@@ -104,6 +139,11 @@ func (p *Provider) Validate(ctx context.Context, id string) (credential.Report, 
 		return credential.Report{}, err
 	}
 	return wire.ReportFromProto(response), nil
+}
+
+// subject names what a request asks for.
+func subject(r credential.Request) string {
+	return r.ID + "\x00" + r.VersionID + "\x00" + r.VersionLabel
 }
 
 // sendable refuses what gRPC can't encode: it would look like the provider's defect.
@@ -124,84 +164,17 @@ func (p *Provider) need(capability credential.Capability) error {
 	return nil
 }
 
-// take checks an answer before anybody uses it: a password for another id locks accounts.
+// take checks an answer before it is used: a password for another id locks accounts.
 func (p *Provider) take(request credential.Request, answer *credential.Credential) (*credential.Credential, error) {
-	_, hasPassword := answer.Password.Get()
-	switch {
-	case answer.ID != request.ID:
-		return nil, p.misbehaved("asked for credential %q, it answered for another one", request.ID)
-	case answer.Username == "":
-		return nil, p.misbehaved("it gave credential %q without a username", request.ID)
-	case !hasPassword && answer.Extra[credential.PrivateKeyField].IsEmpty():
-		return nil, p.misbehaved("it gave credential %q with neither a password nor a private key", request.ID)
+	if problem := wire.CredentialProblem(request, answer); problem != "" {
+		return nil, p.misbehaved("its answer for credential %q: %s", request.ID, problem)
 	}
 	p.redact.learn(answer)
 	return answer, nil
 }
 
-func (p *Provider) misbehaved(format string, args ...any) *credential.Error {
+func (p *Provider) misbehaved(format string, args ...any) error {
 	e := credential.Errorf(credential.ProviderMisbehaved, format, args...)
 	e.Message = "provider " + p.options.Name + " breaks the contract: " + e.Message
 	return e.WithHelp("report this to the provider's author")
-}
-
-// errLost is a call that died with its process.
-var errLost = errors.New("the process that was called is gone")
-
-// call makes one call, and repeats it with the next process for as long as it dies with one and ctx allows. Every call of
-// the contract that goes through here is idempotent.
-func (p *Provider) call(ctx context.Context, do func(context.Context, credentialv1.CredentialProviderClient) error) error {
-	ctx, cancel := context.WithTimeout(ctx, p.options.CallTimeout)
-	defer cancel()
-	for {
-		process, err := p.acquire(ctx)
-		if err != nil {
-			return err
-		}
-		err = p.once(ctx, process, do)
-		process.calls.Done()
-		if !errors.Is(err, errLost) {
-			return err
-		}
-	}
-}
-
-// once makes one attempt with one process.
-func (p *Provider) once(ctx context.Context, process *process, do func(context.Context, credentialv1.CredentialProviderClient) error) error {
-	attempt, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stop := context.AfterFunc(process.life, cancel)
-	defer stop()
-	err := do(attempt, process.provider)
-	if err == nil {
-		p.answered()
-		return nil
-	}
-	if wire.HasReason(err) {
-		p.answered()
-		return wire.FromStatus(err)
-	}
-	if ctx.Err() != nil {
-		if process.missed.Load() > 0 && ctx.Err() == context.DeadlineExceeded {
-			return credential.Errorf(credential.ProviderUnresponsive, "provider %s answered neither the call nor a health check", p.options.Name)
-		}
-		return contextError(ctx)
-	}
-	switch status.Code(err) {
-	case codes.DeadlineExceeded:
-		return wire.FromStatus(err) // the provider's clock was a little faster than ctx
-	case codes.Unavailable, codes.Canceled:
-		// It may be the process's end or the answer of a handler that knows no reasons: gRPC doesn't tell. The process does.
-		if process.life.Err() == nil && process.healthy(ctx) {
-			break
-		}
-		select {
-		case <-process.life.Done():
-			return errLost
-		case <-ctx.Done():
-			return contextError(ctx)
-		}
-	}
-	p.answered()
-	return p.misbehaved("it answered with status %s and no reason of the contract", status.Code(err))
 }

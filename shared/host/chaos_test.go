@@ -30,11 +30,11 @@ const envChaos = "TEST_CHAOS_SECONDS"
 
 // The figures of the chaos test: calls of so many callers, each with this deadline, through kills and stops.
 const (
-	chaosSeconds  = 20
+	chaosSeconds  = 12
 	chaosKills    = 20
 	chaosStops    = 3
 	chaosCallers  = 16
-	chaosDeadline = 5 * time.Second
+	chaosDeadline = callersPatience
 )
 
 // awsProvider builds the real provider once, and returns options that launch it against a backend.
@@ -57,12 +57,12 @@ func awsProvider(t *testing.T, backend *awssmtest.Server) Options {
 }
 
 var buildAWS = sync.OnceValues(func() (string, error) {
-	folder, err := os.MkdirTemp("", "chaos")
+	dir, err := os.MkdirTemp("", "chaos")
 	if err != nil {
 		return "", err
 	}
-	atEnd(func() { _ = os.RemoveAll(folder) })
-	path := filepath.Join(folder, "tom-credential-aws_secrets_manager")
+	atEnd(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, "tom-credential-aws_secrets_manager")
 	out, err := exec.Command("go", "build", "-o", path, "github.com/tom-worker/credential-provider/plugin-awssm").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build the provider: %w\n%s", err, out)
@@ -72,8 +72,9 @@ var buildAWS = sync.OnceValues(func() (string, error) {
 
 // TestChaos kills and stops the AWS provider under load: no caller sees a failure.
 func TestChaos(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
-		t.Skip("it takes 20 seconds; run without -short")
+		t.Skip("it takes 12 seconds; run without -short")
 	}
 	seconds := chaosSeconds
 	if text := os.Getenv(envChaos); text != "" {
@@ -98,13 +99,13 @@ func TestChaos(t *testing.T) {
 			id, want := fmt.Sprintf("lab%d", i), fmt.Sprintf("password %d", i)
 			for ctx.Err() == nil {
 				one, cancel := context.WithTimeout(t.Context(), chaosDeadline)
-				begin := time.Now()
+				start := time.Now()
 				got, err := p.Get(one, credential.Request{ID: id})
 				cancel()
 				calls.Add(1)
 				if err != nil {
 					failures.Add(1)
-					t.Errorf("after %v a caller saw %s: %v", time.Since(begin).Round(time.Millisecond), credential.ReasonOf(err), err)
+					t.Errorf("after %v a caller saw %s: %v", time.Since(start).Round(time.Millisecond), credential.ReasonOf(err), err)
 					continue
 				}
 				if text, _ := got.Password.Get(); text.Reveal() != want {
@@ -117,7 +118,7 @@ func TestChaos(t *testing.T) {
 	rounds := seconds / chaosSeconds
 	for range max(1, rounds) {
 		for i := range chaosKills + chaosStops {
-			began := time.Now()
+			started := time.Now()
 			before := p.Restarts()
 			signal := syscall.SIGKILL
 			if i%8 == 7 {
@@ -126,7 +127,7 @@ func TestChaos(t *testing.T) {
 			strike(t, p, signal)
 			eventually(t, 10*time.Second, "the provider was replaced", func() bool { return p.Restarts() > before })
 			// Spread over the time: the next one meets a process that has worked for a while.
-			<-time.After(time.Until(began.Add(time.Duration(seconds) * time.Second / time.Duration(max(1, rounds)*(chaosKills+chaosStops)))))
+			<-time.After(time.Until(started.Add(time.Duration(seconds) * time.Second / time.Duration(max(1, rounds)*(chaosKills+chaosStops)))))
 		}
 	}
 	cancel()
@@ -142,22 +143,22 @@ func strike(t *testing.T, p *Provider, signal syscall.Signal) {
 	t.Helper()
 	eventually(t, 10*time.Second, "a process is ready", p.Ready)
 	if process := p.currentProcess(); process != nil {
-		_ = process.child.cmd.Process.Signal(signal)
+		_ = process.runner.process.Signal(signal)
 	}
 }
 
-// TestFlat makes 10,000 calls and 50 restarts, and looks for what grows.
+// TestFlat makes 10,000 calls and 50 restarts, and looks for what grows. With the race detector it is a third of that.
 func TestFlat(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes 10,000 calls and 50 restarts; run without -short")
 	}
-	// A folder of its own: other tests' providers come and go in the temporary folder.
-	folder, err := os.MkdirTemp("", "flat")
+	// A separate directory: other tests' providers come and go in the temporary directory.
+	dir, err := os.MkdirTemp("", "flat")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	t.Setenv("RUNTIME_DIRECTORY", folder)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	t.Setenv("RUNTIME_DIRECTORY", dir)
 	backend := awssmtest.StartTest(t, awssmtest.Options{})
 	backend.PutSecret("tom/credentials/lab", `{"username":"admin","password":"example"}`)
 	p := start(t, awsProvider(t, backend))
@@ -174,9 +175,13 @@ func TestFlat(t *testing.T) {
 		backend.ResetCalls() // its record of calls is in this process too
 		debug.FreeOSMemory() // garbage is no growth
 	}
-	round(2000, 10) // until pools, and the race detector's own memory, have their size
+	calls, restarts := 8000, 40
+	if raceDetector {
+		calls, restarts = 2400, 14
+	}
+	round(calls/4, restarts/4) // until pools, and the race detector's own memory, have their size
 	before := measure(t, p)
-	round(8000, 40)
+	round(calls, restarts)
 	after := measure(t, p)
 	t.Logf("before %+v, after %+v", before, after)
 	if after.files > before.files+3 {
@@ -188,23 +193,23 @@ func TestFlat(t *testing.T) {
 	if after.hostRSS > before.hostRSS+32<<20 {
 		t.Errorf("the host's memory grew from %d to %d bytes", before.hostRSS, after.hostRSS)
 	}
-	if after.folders > before.folders {
-		t.Errorf("private folders grew from %d to %d", before.folders, after.folders)
+	if after.dirs > before.dirs {
+		t.Errorf("private directories grew from %d to %d", before.dirs, after.dirs)
 	}
 }
 
 type measured struct {
-	files, goroutines, folders int
-	hostRSS                    int64
+	files, goroutines, dirs int
+	hostRSS                 int64
 }
 
 func measure(t *testing.T, p *Provider) measured {
 	t.Helper()
-	folders, err := filepath.Glob(filepath.Join(filepath.Dir(p.currentProcess().folder.path), "tom-*"))
+	dirs, err := filepath.Glob(filepath.Join(filepath.Dir(p.currentProcess().dir.path), "tom-*"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return measured{files: files(t), goroutines: runtime.NumGoroutine(), folders: len(folders), hostRSS: rss(os.Getpid())}
+	return measured{files: files(t), goroutines: runtime.NumGoroutine(), dirs: len(dirs), hostRSS: rss(os.Getpid())}
 }
 
 // rss is a process's resident memory in bytes; 0 where there is no /proc.
@@ -220,6 +225,7 @@ func rss(pid int) int64 {
 
 // TestProvidersMemory holds the provider's own memory flat over many calls.
 func TestProvidersMemory(t *testing.T) {
+	t.Parallel()
 	if testing.Short() || runtime.GOOS != "linux" {
 		t.Skip("it makes 10,000 calls and reads /proc; run on Linux without -short")
 	}
@@ -239,17 +245,21 @@ func TestProvidersMemory(t *testing.T) {
 		}
 		callers.Wait()
 	}
-	pid := p.currentProcess().child.cmd.Process.Pid
+	pid := p.currentProcess().runner.process.ID()
+	calls := 10000
+	if raceDetector {
+		calls = 4000
+	}
 	idle := rss(pid)
 	call(2000)
 	before := rss(pid)
-	call(10000)
+	call(calls)
 	after := rss(pid)
-	t.Logf("idle %d KiB, after 2,000 calls %d KiB, after 12,000 calls %d KiB", idle>>10, before>>10, after>>10)
+	t.Logf("idle %d KiB, after 2,000 calls %d KiB, after %d more %d KiB", idle>>10, before>>10, calls, after>>10)
 	if after > before+8<<20 {
 		t.Errorf("the provider's memory grew from %d to %d bytes", before, after)
 	}
 	if p.Restarts() != 0 {
-		t.Error("it was restarted meanwhile")
+		t.Error("it was restarted")
 	}
 }

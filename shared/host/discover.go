@@ -17,7 +17,7 @@ import (
 // namePattern is what a provider's name looks like.
 var namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 
-// DefaultDirs are the folders that are searched unless told otherwise: "plugins" beside the running executable, then
+// DefaultDirs are the directories that are searched unless told otherwise: "plugins" beside the running executable, then
 // /usr/local/libexec/tom/plugins.
 func DefaultDirs() []string {
 	dirs := []string{"/usr/local/libexec/tom/plugins"}
@@ -27,18 +27,18 @@ func DefaultDirs() []string {
 	return dirs
 }
 
-// Found is an executable that is named like a provider.
-type Found struct {
+// Candidate is an executable that is named like a provider.
+type Candidate struct {
 	Name string
 	Path string
 	// Problem says why it would not be launched (credential.ProviderRefused), or is nil. It was not launched to find out.
 	Problem error
 }
 
-// Discover lists the providers in dirs, sorted by name. Where two folders have the same name, the first one counts, as
-// it does for [Find]. Folders that don't exist or can't be read have none.
-func Discover(dirs []string) []Found {
-	var all []Found
+// Discover lists the providers in dirs, sorted by name. Where two directories have the same name, the first one counts, as
+// it does for [Find]. Directories that don't exist or can't be read have none.
+func Discover(dirs []string) []Candidate {
+	var all []Candidate
 	for _, dir := range dirs {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
@@ -46,21 +46,24 @@ func Discover(dirs []string) []Found {
 		}
 		for _, entry := range entries {
 			name, ok := providerName(entry.Name())
-			if !ok || slices.ContainsFunc(all, func(f Found) bool { return f.Name == name }) {
+			if !ok || slices.ContainsFunc(all, func(f Candidate) bool { return f.Name == name }) {
 				continue
 			}
-			all = append(all, Check(name, filepath.Join(dir, entry.Name())))
+			all = append(all, Inspect(name, filepath.Join(dir, entry.Name())))
 		}
 	}
-	slices.SortFunc(all, func(a, b Found) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(all, func(a, b Candidate) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }
 
-// Check looks at one file as [Discover] does at those that it finds: a Found whose Problem says why it would not be
+// Inspect looks at one file as [Discover] does at those that it finds: a Found whose Problem says why it would not be
 // launched. The name is the caller's, and path is absolute.
-func Check(name, path string) Found {
-	_, err := checkExecutable(path)
-	return Found{Name: name, Path: path, Problem: err}
+func Inspect(name, path string) Candidate {
+	run, err := (&executable{origin: path, search: os.Getenv("PATH")}).check()
+	if err == nil {
+		run.close()
+	}
+	return Candidate{Name: name, Path: path, Problem: err}
 }
 
 // Find returns the path of a provider's executable: the first of dirs that has one. Its error is a [*NotFoundError].
@@ -74,22 +77,22 @@ func Find(name string, dirs []string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", &NotFoundError{Name: name, Dirs: slices.Clone(dirs), Found: Discover(dirs)}
+	return "", &NotFoundError{Name: name, Dirs: slices.Clone(dirs), Candidates: Discover(dirs)}
 }
 
 // NotFoundError is credential.ProviderNotFound with what a caller needs to help: what there is, and where it was looked for.
 type NotFoundError struct {
-	Name  string
-	Dirs  []string
-	Found []Found
+	Name       string
+	Dirs       []string
+	Candidates []Candidate
 }
 
 // Error implements error.
 func (e *NotFoundError) Error() string {
 	names := "none"
-	if len(e.Found) > 0 {
-		list := make([]string, len(e.Found))
-		for i, found := range e.Found {
+	if len(e.Candidates) > 0 {
+		list := make([]string, len(e.Candidates))
+		for i, found := range e.Candidates {
 			list[i] = found.Name
 		}
 		names = strings.Join(list, ", ")
@@ -100,7 +103,7 @@ func (e *NotFoundError) Error() string {
 // Unwrap gives the error its reason.
 func (e *NotFoundError) Unwrap() error {
 	return (&credential.Error{Reason: credential.ProviderNotFound, Message: e.Error()}).
-		WithHelp("put the provider's executable into one of the folders, or name it with credential_plugin_path")
+		WithHelp("put the provider's executable into one of the directories, or name it with credential_plugin_path")
 }
 
 func checkName(name string) error {

@@ -47,7 +47,7 @@ func TestDiscover(t *testing.T) {
 		t.Fatalf("found %q, want %q", got, want)
 	}
 	if found[1].Path != filepath.Join(first, "tom-credential-vault") {
-		t.Errorf("vault is %s, not the one in the first folder", found[1].Path)
+		t.Errorf("vault is %s, not the one in the first directory", found[1].Path)
 	}
 	if !errors.Is(found[2].Problem, credential.ProviderRefused) || found[1].Problem != nil {
 		t.Errorf("problems: vault %v, yaml %v", found[1].Problem, found[2].Problem)
@@ -62,7 +62,7 @@ func TestFindNothing(t *testing.T) {
 	if !errors.As(err, &missing) || !errors.Is(err, credential.ProviderNotFound) {
 		t.Fatalf("error %v", err)
 	}
-	if missing.Name != "vault" || len(missing.Found) != 1 || missing.Found[0].Name != "yaml" {
+	if missing.Name != "vault" || len(missing.Candidates) != 1 || missing.Candidates[0].Name != "yaml" {
 		t.Errorf("%+v", missing)
 	}
 	for _, part := range []string{"vault", "yaml", dir} {

@@ -44,6 +44,11 @@ func environment(options Options) []string {
 		if strings.HasPrefix(name, "PLUGIN_") || name == wire.Handshake.MagicCookieKey || name == wire.EnvLifeline || name == wire.EnvLogLevel {
 			continue
 		}
+		// A worker's settings, other providers' secrets among them, go to a provider only if a user has said so: its name may start
+		// with tom.
+		if options.PassEnv == nil && strings.HasPrefix(name, "TOM_WORKER_") {
+			continue
+		}
 		if slices.ContainsFunc(allowed, func(pattern string) bool { return matches(pattern, name) }) {
 			picked = append(picked, variable)
 		}
@@ -56,4 +61,14 @@ func matches(pattern, name string) bool {
 		return strings.HasPrefix(name, prefix)
 	}
 	return pattern == name
+}
+
+// variable is the value of an environment variable; of several, the last one counts.
+func variable(environ []string, name string) (value string) {
+	for _, entry := range environ {
+		if got, ok := strings.CutPrefix(entry, name+"="); ok {
+			value = got
+		}
+	}
+	return value
 }

@@ -19,6 +19,8 @@ func TestEnvironment(t *testing.T) {
 	}{
 		{"by the first word", "aws_secrets_manager", nil, "PATH HOME HTTPS_PROXY AWS_PROFILE"},
 		{"by a one-word name", "vault", nil, "PATH HOME HTTPS_PROXY VAULT_TOKEN"},
+		{"a name that is the worker's own", "tom_vault", nil, "PATH HOME HTTPS_PROXY"},
+		{"the worker's own by request", "tom_vault", []string{"TOM_WORKER_REDIS_PASSWORD"}, "PATH HOME HTTPS_PROXY TOM_WORKER_REDIS_PASSWORD"},
 		{"nothing besides", "vault", []string{}, "PATH HOME HTTPS_PROXY"},
 		{"a name and a pattern", "vault", []string{"LD_PRELOAD", "AWS_*"}, "PATH HOME HTTPS_PROXY AWS_PROFILE LD_PRELOAD"},
 		{"the launch's own never", "vault", []string{"*"}, "PATH HOME HTTPS_PROXY AWS_PROFILE VAULT_TOKEN TOM_WORKER_REDIS_PASSWORD LD_PRELOAD AWSOME"},

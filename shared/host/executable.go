@@ -1,6 +1,8 @@
 package host
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -11,29 +13,41 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
+	"unicode"
 
 	"github.com/tom-worker/credential-provider/shared/credential"
+	"github.com/tom-worker/credential-provider/shared/regular"
+	"github.com/tom-worker/credential-provider/shared/text"
 )
 
-// executable is a file that has been checked and may be started, also again after a crash.
+const (
+	// maxPinned bounds an executable whose digest is checked, in bytes: it is read as a whole.
+	maxPinned = 256 << 20
+	// maxInterpreters is how many interpreters one after the other are followed; Linux follows five.
+	maxInterpreters = 5
+	// maxShebang is how much of a script's first line is read, in bytes; Linux reads 256.
+	maxShebang = 256
+)
+
+// executable is the file of a provider. It is checked anew at each start.
 type executable struct {
-	// path is what is started: the file itself with symbolic links resolved, or a private copy of it.
-	path string
-	// origin is the path as it was found, for people.
+	// origin is the path as it was found.
 	origin string
-	// folder holds the copy; nil without one.
-	folder *folder
+	// search is PATH as the provider gets it: a script may have its interpreter looked up there.
+	search string
+	// copy is what is executed if the file is pinned, and else nil.
+	copy *pinnedCopy
 }
 
-// prepare checks the file at path and, if there is a digest, pins it: what is executed is a copy that was hashed while
-// it was made, so nobody can change the file between the check and the start, or before a restart.
-func prepare(path, digest string) (*executable, error) {
-	resolved, err := checkExecutable(path)
+// prepare checks the file at path and, if there is a digest, pins it: what is executed is a copy that was hashed while it was
+// made, at every start.
+func prepare(ctx context.Context, path, digest, search string) (*executable, error) {
+	exe := &executable{origin: path, search: search}
+	checked, err := exe.check()
 	if err != nil {
 		return nil, err
 	}
-	exe := &executable{path: resolved, origin: path}
+	defer checked.close()
 	if digest == "" {
 		return exe, nil
 	}
@@ -43,98 +57,176 @@ func prepare(path, digest string) (*executable, error) {
 		return nil, credential.Errorf(credential.ProviderRefused, "the checksum of provider %s must be %d hexadecimal digits", path, 2*sha256.Size).
 			WithHelp("print it with: sha256sum %s", path)
 	}
-	if err := exe.pin(want); err != nil {
-		exe.discard()
-		return nil, err
+	program, err := readPinned(ctx, checked.path)
+	if err != nil {
+		return nil, credential.Errorf(credential.ProviderRefused, "read provider %s for its checksum: %w", path, err)
 	}
-	return exe, nil
+	if got := sha256.Sum256(program); subtle.ConstantTimeCompare(got[:], want) != 1 {
+		return nil, credential.Errorf(credential.ProviderRefused, "provider %s has checksum %x, not %x as the settings demand", path, got, want).
+			WithHelp("if the file was replaced on purpose, update credential_plugin_sha256; otherwise find out who changed it")
+	}
+	exe.copy, err = makeCopy(path, filepath.Base(checked.path), program)
+	return exe, err
 }
 
-// pin replaces exe.path by a private copy whose digest is want.
-func (exe *executable) pin(want []byte) error {
-	var noexec []string
-	for _, dir := range runtimeDirs() {
-		made, err := makeFolder(dir)
-		if err != nil {
-			continue
-		}
-		exe.folder = made
-		copied := filepath.Join(made.path, filepath.Base(exe.path))
-		got, err := copyHashed(exe.path, copied)
-		if err != nil {
-			return credential.Errorf(credential.ProviderRefused, "copy provider %s for its checksum: %w", exe.origin, err)
-		}
-		if subtle.ConstantTimeCompare(got, want) != 1 {
-			return credential.Errorf(credential.ProviderRefused, "provider %s has checksum %x, not %x as the settings demand", exe.origin, got, want).
-				WithHelp("if the file was replaced on purpose, update credential_plugin_sha256; otherwise find out who changed it")
-		}
-		if mayExecute(copied) {
-			exe.path = copied
-			return nil
-		}
-		noexec = append(noexec, dir)
-		exe.discard()
-	}
-	return credential.Errorf(credential.ProviderRefused, "the checked copy of provider %s can't be executed: no folder for it (%s)", exe.origin, strings.Join(noexec, ", ")).
-		WithHelp("these folders are mounted noexec; point TMPDIR or RUNTIME_DIRECTORY to one that isn't")
-}
-
-// copyHashed copies and hashes in one pass over one open file.
-func copyHashed(from, to string) (digest []byte, err error) {
-	in, err := os.Open(from)
+// readPinned reads a file of bounded size.
+func readPinned(ctx context.Context, path string) ([]byte, error) {
+	file, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = in.Close() }()
-	// No process is started meanwhile: until it executes its own program it would have the copy open for writing, and nobody
-	// could execute that then (ETXTBSY).
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o700)
+	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	hash := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(out, hash), in); err != nil {
-		return nil, err
+	var program bytes.Buffer
+	program.Grow(int(min(info.Size(), maxPinned)) + bytes.MinRead)
+	for ctx.Err() == nil {
+		n, err := io.CopyN(&program, file, 1<<20)
+		switch {
+		case program.Len() > maxPinned:
+			return nil, fmt.Errorf("it has more than %d MiB", maxPinned>>20)
+		case errors.Is(err, io.EOF):
+			return program.Bytes(), nil
+		case err != nil:
+			return nil, err
+		case n == 0:
+			return nil, io.ErrNoProgress
+		}
 	}
-	return hash.Sum(nil), nil
+	return nil, ctx.Err()
 }
 
 // discard removes the copy.
 func (exe *executable) discard() {
-	exe.folder.remove()
-	exe.folder = nil
+	if exe != nil && exe.copy != nil {
+		exe.copy.discard()
+	}
 }
 
-// checkExecutable resolves symbolic links and refuses a file that somebody else could have put there or could change.
-func checkExecutable(path string) (string, error) {
+// runnable is what one start executes: it was checked a moment ago.
+type runnable struct {
+	path string // to execute
+	name string // for the process, as argv[0]
+	// files are kept open until the process has been started. inherit is one that it needs itself, as its descriptor 3.
+	files   []*os.File
+	inherit *os.File
+}
+
+func (r *runnable) close() {
+	for _, file := range r.files {
+		_ = file.Close()
+	}
+}
+
+// open checks what is about to be executed, and keeps hold of it.
+func (exe *executable) open() (*runnable, error) {
+	if exe.copy != nil {
+		return exe.copy.open(exe)
+	}
+	return exe.check()
+}
+
+// check refuses a file that another user could have put there or could change, and the same of a script's interpreter.
+func (exe *executable) check() (*runnable, error) {
 	refuse := func(format string, args ...any) *credential.Error {
-		return credential.Errorf(credential.ProviderRefused, "provider %s is not launched: %s", path, fmt.Sprintf(format, args...))
+		return credential.Errorf(credential.ProviderRefused, "provider %s is not launched: %s", exe.origin, fmt.Sprintf(format, args...))
 	}
-	if !filepath.IsAbs(path) {
-		return "", refuse("its path is not absolute")
+	if !filepath.IsAbs(exe.origin) {
+		return nil, refuse("its path is not absolute")
 	}
-	resolved, err := filepath.EvalSymlinks(path)
+	run, err := openChecked("it", exe.origin, refuse)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return "", credential.Errorf(credential.ProviderNotFound, "provider %s does not exist", path)
+			return nil, credential.Errorf(credential.ProviderNotFound, "provider %s does not exist", exe.origin)
 		}
-		return "", refuse("its path can't be followed: %v", err)
+		return nil, err
 	}
-	info, err := os.Lstat(resolved)
-	if err != nil {
-		return "", refuse("%v", err)
+	if err := exe.checkInterpreters(run, refuse); err != nil {
+		run.close()
+		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return "", refuse("it is not a regular file")
+	return run, nil
+}
+
+// checkInterpreters checks the interpreter of a script, and that one's, as the file itself: who can change one of them decides
+// what is executed.
+func (exe *executable) checkInterpreters(run *runnable, refuse func(string, ...any) *credential.Error) error {
+	path, script := run.path, false
+	for range maxInterpreters {
+		line := shebang(run.head(path))
+		if line == "" {
+			run.script(script)
+			return nil
+		}
+		script = true
+		programs, problem := exe.interpreters(line)
+		if problem != "" {
+			return refuse("%s", problem).WithHelp("write the interpreter's whole path after #! in the first line of %s, and end that with a line feed alone", path)
+		}
+		for _, program := range programs {
+			checked, err := openChecked("its interpreter "+program, program, refuse)
+			if err != nil {
+				if errors.Is(err, fs.ErrNotExist) {
+					return refuse("its interpreter %s, which its first line names after #!, does not exist", program).WithHelp("install it, or change the first line of %s", path)
+				}
+				return err
+			}
+			path = checked.name
+			checked.close()
+		}
 	}
-	if !mayExecute(resolved) {
-		return "", refuse("it is not executable").WithHelp("chmod 0755 %s", resolved)
+	return refuse("it has more than %d interpreters, each the next one's script", maxInterpreters)
+}
+
+// shebang is what follows #! in the first line; empty if the file is no script.
+func shebang(head []byte) string {
+	line, _, _ := bytes.Cut(head, []byte("\n"))
+	after, ok := bytes.CutPrefix(line, []byte("#!"))
+	if !ok {
+		return ""
 	}
-	if err := checkOwnership(resolved, info, refuse); err != nil {
-		return "", err
+	return strings.Trim(string(after), " \t")
+}
+
+// interpreters are the programs that the first line of a script has executed: the one that it names, and what that one, if it
+// is env, looks up. problem is why that can't be known: the system starts a relative path at the working directory, and env has
+// options that change where it looks.
+func (exe *executable) interpreters(line string) (programs []string, problem string) {
+	if strings.ContainsFunc(line, func(r rune) bool { return r != '\t' && unicode.IsControl(r) }) {
+		return nil, "its first line, which names its interpreter, holds a carriage return or another control character"
 	}
-	return resolved, nil
+	fields := strings.Fields(line)
+	if !filepath.IsAbs(fields[0]) {
+		return nil, fmt.Sprintf("its first line names its interpreter by a relative path, %s", text.Quote(fields[0], 80))
+	}
+	programs = fields[:1:1]
+	if filepath.Base(fields[0]) != "env" {
+		return programs, ""
+	}
+	for _, field := range fields[1:] {
+		switch {
+		case field == "-S" || field == "-i":
+			continue
+		case strings.HasPrefix(field, "-"), strings.HasPrefix(field, "PATH="):
+			return nil, fmt.Sprintf("its first line has env look up its interpreter with %s", text.Quote(field, 80))
+		case strings.Contains(field, "="):
+			continue
+		case filepath.IsAbs(field):
+			return append(programs, field), ""
+		case strings.Contains(field, "/"):
+			return nil, fmt.Sprintf("its first line names its interpreter by a relative path, %s", text.Quote(field, 80))
+		}
+		for _, dir := range filepath.SplitList(exe.search) {
+			if !filepath.IsAbs(dir) {
+				return nil, "its interpreter is looked up in the working directory: PATH has a relative directory"
+			}
+			if path := filepath.Join(dir, field); mayExecute(path) {
+				return append(programs, path), ""
+			}
+		}
+		break // env itself says that there is none
+	}
+	return programs, ""
 }

@@ -14,8 +14,10 @@ import (
 )
 
 // A process that another goroutine starts while a pinned copy is written has the copy open for writing, until it executes its
-// own program: nobody could execute the copy then (ETXTBSY).
+// own program: no process could execute the copy then (ETXTBSY).
 func TestPinnedCopyIsNotBusy(t *testing.T) {
+	makeSealed = func(string, []byte) *os.File { return nil }
+	defer func() { makeSealed = sealed }()
 	path := executableFile(t, t.TempDir(), "tom-credential-x", 0o755)
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -39,11 +41,16 @@ func TestPinnedCopyIsNotBusy(t *testing.T) {
 		})
 	}
 	for range 200 {
-		exe, err := prepare(path, digest)
+		exe, err := prepare(t.Context(), path, digest, "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = exec.Command(exe.path).Run()
+		run, err := exe.open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = exec.Command(run.path).Run()
+		run.close()
 		exe.discard()
 		if errors.Is(err, syscall.ETXTBSY) {
 			t.Fatal(err)

@@ -3,9 +3,7 @@
 package host
 
 import (
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,26 +46,27 @@ func TestCheckExecutable(t *testing.T) {
 	}{
 		{"a good file", good, "", ""},
 		{"a link to it", link, "", ""},
-		{"under a sticky folder", executableFile(t, sticky, "x", 0o755), "", ""},
-		{"under a folder that a group may write to", executableFile(t, filepath.Join(dir, "group"), "x", 0o755), "", ""},
+		{"under a sticky directory", executableFile(t, sticky, "x", 0o755), "", ""},
+		{"under a directory that a group may write to", executableFile(t, filepath.Join(dir, "group"), "x", 0o755), "", ""},
 		{"a relative path", "good", credential.ProviderRefused, "not absolute"},
 		{"nothing there", filepath.Join(dir, "nothing"), credential.ProviderNotFound, "does not exist"},
-		{"a folder", sticky, credential.ProviderRefused, "not a regular file"},
+		{"a directory", sticky, credential.ProviderRefused, "not a regular file"},
 		{"a pipe", fifo, credential.ProviderRefused, "not a regular file"},
 		{"not executable", executableFile(t, dir, "plain", 0o644), credential.ProviderRefused, "not executable"},
 		{"writable by the group", executableFile(t, dir, "group-file", 0o775), credential.ProviderRefused, "writable by group or others"},
 		{"writable by others", executableFile(t, dir, "others", 0o757), credential.ProviderRefused, "writable by group or others"},
-		{"under an open folder", filepath.Join(open, "x"), credential.ProviderRefused, "folder " + open},
-		{"a link into an open folder", badLink, credential.ProviderRefused, "folder " + open},
+		{"under an open directory", filepath.Join(open, "x"), credential.ProviderRefused, "directory " + open},
+		{"a link into an open directory", badLink, credential.ProviderRefused, "directory " + open},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			resolved, err := checkExecutable(c.path)
+			run, err := (&executable{origin: c.path, search: os.Getenv("PATH")}).check()
 			if c.reason == "" {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if info, err := os.Lstat(resolved); err != nil || !info.Mode().IsRegular() {
-					t.Errorf("resolved to %s", resolved)
+				defer run.close()
+				if info, err := os.Lstat(run.name); err != nil || !info.Mode().IsRegular() {
+					t.Errorf("resolved to %s", run.name)
 				}
 				return
 			}
@@ -80,44 +79,14 @@ func TestCheckExecutable(t *testing.T) {
 
 func TestForeignOwner(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can give a file to somebody else")
+		t.Skip("only root can give a file to another user")
 	}
 	path := executableFile(t, t.TempDir(), "foreign", 0o755)
 	if err := os.Chown(path, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := checkExecutable(path); !errors.Is(err, credential.ProviderRefused) || !strings.Contains(err.Error(), "65534") {
+	if _, err := (&executable{origin: path}).check(); !errors.Is(err, credential.ProviderRefused) || !strings.Contains(err.Error(), "65534") {
 		t.Errorf("error %v", err)
-	}
-}
-
-func TestPinnedCopyIsExecuted(t *testing.T) {
-	dir := t.TempDir()
-	path := executableFile(t, dir, "tom-credential-x", 0o755)
-	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	exe, err := prepare(path, fmt.Sprintf("%x", sha256.Sum256(content)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if exe.path == path {
-		t.Error("the file itself would be executed")
-	}
-	// What happens to the file later doesn't matter.
-	if err := os.WriteFile(path, []byte("#!/bin/sh\necho evil\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := os.ReadFile(exe.path); err != nil || string(got) != string(content) {
-		t.Errorf("the copy is %q (%v)", got, err)
-	}
-	if info, err := os.Stat(filepath.Dir(exe.path)); err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("the copy's folder has mode %v", info.Mode())
-	}
-	exe.discard()
-	if _, err := os.Stat(exe.path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the copy is still there: %v", err)
 	}
 }
 
@@ -130,17 +99,17 @@ func TestWrongChecksum(t *testing.T) {
 		"not hexadecimal": strings.Repeat("zz", 32),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := prepare(path, digest); !errors.Is(err, credential.ProviderRefused) {
+			if _, err := prepare(t.Context(), path, digest, ""); !errors.Is(err, credential.ProviderRefused) {
 				t.Errorf("error %v", err)
 			}
 		})
 	}
 	if left, _ := os.ReadDir(os.Getenv("XDG_RUNTIME_DIR")); len(left) != 0 {
-		t.Errorf("%d folders are left behind", len(left))
+		t.Errorf("%d directories are left behind", len(left))
 	}
 }
 
-func TestSocketFolder(t *testing.T) {
+func TestSocketDir(t *testing.T) {
 	long := filepath.Join(t.TempDir(), strings.Repeat("long", 25))
 	if err := os.Mkdir(long, 0o700); err != nil {
 		t.Fatal(err)
@@ -159,9 +128,9 @@ func TestSocketFolder(t *testing.T) {
 	}
 	defer dir.remove()
 	if filepath.Dir(dir.path) != short {
-		t.Errorf("folder %s, another one than %s", dir.path, short)
+		t.Errorf("directory %s, another one than %s", dir.path, short)
 	}
 	if left, _ := os.ReadDir(long); len(left) != 0 {
-		t.Errorf("%d folders are left behind", len(left))
+		t.Errorf("%d directories are left behind", len(left))
 	}
 }

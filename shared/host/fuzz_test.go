@@ -9,7 +9,7 @@ import (
 	"github.com/tom-worker/credential-provider/shared/internal/wire"
 )
 
-// What Find returns is a file of that very name in one of the folders, whatever the name.
+// What Find returns is a file of that very name in one of the directories, whatever the name.
 func FuzzFind(f *testing.F) {
 	for _, seed := range []string{"vault", "", "../x", "a/b", "a\x00b", "vault.exe", "tom-credential-vault", strings.Repeat("a", 300), "ä"} {
 		f.Add(seed)
@@ -28,7 +28,7 @@ func FuzzFind(f *testing.F) {
 	})
 }
 
-// A handshake line that is taken leads to this machine, and to the folder that was made for the socket.
+// A handshake line that is taken leads to this machine, and to the directory that was made for the socket.
 func FuzzCheckHandshake(f *testing.F) {
 	cert := strings.Repeat("QUJD", 20)
 	for _, seed := range []string{
@@ -46,7 +46,7 @@ func FuzzCheckHandshake(f *testing.F) {
 		switch fields[2] {
 		case "unix":
 			if filepath.Dir(filepath.Clean(fields[3])) != "/run/tom" {
-				t.Errorf("%q leads out of the folder", line)
+				t.Errorf("%q leads out of the directory", line)
 			}
 		case "tcp":
 			host, _, err := net.SplitHostPort(fields[3])

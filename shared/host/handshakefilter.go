@@ -13,6 +13,7 @@ import (
 
 	"github.com/tom-worker/credential-provider/shared/credential"
 	"github.com/tom-worker/credential-provider/shared/internal/wire"
+	"github.com/tom-worker/credential-provider/shared/text"
 )
 
 // maxHandshake bounds the handshake line, in bytes. One with a P-521 certificate has about 1,000.
@@ -28,8 +29,8 @@ type handshakeFilter struct {
 	done chan struct{}
 
 	mu      sync.Mutex
-	folder  string // where the socket must be
-	problem *credential.Error
+	dir     string // where the socket must be
+	problem error
 }
 
 func newHandshakeFilter(log *logFilter) *handshakeFilter {
@@ -38,15 +39,15 @@ func newHandshakeFilter(log *logFilter) *handshakeFilter {
 	return f
 }
 
-// expect names the folder that the provider's socket must be in.
-func (f *handshakeFilter) expect(folder string) {
+// expect names the directory that the provider's socket must be in.
+func (f *handshakeFilter) expect(dir string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.folder = folder
+	f.dir = dir
 }
 
 // refusal says what is wrong with the handshake line; nil if nothing is, or none has come.
-func (f *handshakeFilter) refusal() *credential.Error {
+func (f *handshakeFilter) refusal() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.problem
@@ -62,7 +63,7 @@ func (f *handshakeFilter) copy(from io.Reader) {
 	line, err := reader.ReadSlice('\n')
 	if len(line) > 0 {
 		f.mu.Lock()
-		f.problem = checkHandshake(strings.TrimSpace(string(line)), f.folder)
+		f.problem = checkHandshake(strings.TrimSpace(string(line)), f.dir)
 		ok := f.problem == nil
 		f.mu.Unlock()
 		if ok && err == nil {
@@ -79,24 +80,24 @@ func (f *handshakeFilter) copy(from io.Reader) {
 }
 
 // checkHandshake checks the fields that go-plugin checks, and those that it doesn't.
-func checkHandshake(line, folder string) *credential.Error {
+func checkHandshake(line, dir string) error {
 	fields := strings.Split(line, "|")
 	if len(fields) < 5 {
-		return credential.Errorf(credential.ProviderIncompatible, "it printed something else than a handshake line to standard output (%d bytes that begin with %s)", len(line), excerpt(line)).
+		return credential.Errorf(credential.ProviderIncompatible, "it printed something else than a handshake line to standard output (%d bytes that start with %s)", len(line), quoted(line)).
 			WithHelp("a provider prints nothing but the handshake line to standard output; is this the right file?")
 	}
 	core, version, network, address, protocol := fields[0], fields[1], fields[2], fields[3], fields[4]
 	if core != "1" {
-		return credential.Errorf(credential.ProviderIncompatible, "it speaks version %s of go-plugin's core protocol; this host speaks 1", excerpt(core))
+		return credential.Errorf(credential.ProviderIncompatible, "it speaks version %s of go-plugin's core protocol; this host speaks 1", quoted(core))
 	}
 	if want := strconv.Itoa(int(wire.Handshake.ProtocolVersion)); version != want {
-		return credential.Errorf(credential.ProviderIncompatible, "it speaks version %s of the provider contract; this host speaks %s", excerpt(version), want).
+		return credential.Errorf(credential.ProviderIncompatible, "it speaks version %s of the provider contract; this host speaks %s", quoted(version), want).
 			WithHelp("install a provider for contract version %s, or a newer host", want)
 	}
 	if protocol != "grpc" {
-		return credential.Errorf(credential.ProviderIncompatible, "it speaks %s; this host speaks grpc", excerpt(protocol))
+		return credential.Errorf(credential.ProviderIncompatible, "it speaks %s; this host speaks grpc", quoted(protocol))
 	}
-	if err := checkAddress(network, address, folder); err != nil {
+	if err := checkAddress(network, address, dir); err != nil {
 		return credential.Errorf(credential.ProviderIncompatible, "its address can't be used: %w", err)
 	}
 	if len(fields) < 6 || fields[5] == "" {
@@ -109,31 +110,25 @@ func checkHandshake(line, folder string) *credential.Error {
 	return nil
 }
 
-// checkAddress keeps the connection on this machine and, with a Unix socket, in the folder made for it.
-func checkAddress(network, address, folder string) error {
+// checkAddress keeps the connection on this machine and, with a Unix socket, in the directory made for it.
+func checkAddress(network, address, dir string) error {
 	switch network {
 	case "unix":
-		if folder == "" || filepath.Dir(filepath.Clean(address)) != filepath.Clean(folder) {
-			return fmt.Errorf("the socket %s is not in the folder named by %s", excerpt(address), wire.EnvSocketDir)
+		if dir == "" || filepath.Dir(filepath.Clean(address)) != filepath.Clean(dir) {
+			return fmt.Errorf("the socket %s is not in the directory named by %s", quoted(address), wire.EnvSocketDir)
 		}
 		return nil
 	case "tcp":
 		// An address and not a name: names are looked up, which is nothing that a provider should bring about.
 		tcp, err := netip.ParseAddrPort(address)
 		if err != nil || !tcp.Addr().IsLoopback() {
-			return fmt.Errorf("%s is not a loopback address", excerpt(address))
+			return fmt.Errorf("%s is not a loopback address", quoted(address))
 		}
 		return nil
 	default:
-		return fmt.Errorf("network %s is neither unix nor tcp", excerpt(network))
+		return fmt.Errorf("network %s is neither unix nor tcp", quoted(network))
 	}
 }
 
-// excerpt quotes the beginning of what a provider printed. It is read before the provider has any settings or secrets.
-func excerpt(text string) string {
-	const limit = 80
-	if len(text) > limit {
-		text = text[:limit]
-	}
-	return strconv.QuoteToASCII(text)
-}
+// quoted shows the start of what a provider printed. It is read before the provider has any settings or secrets.
+func quoted(printed string) string { return text.Quote(printed, 80) }

@@ -12,9 +12,10 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/tom-worker/credential-provider/shared/text"
 )
 
 // Bounds of a provider's log. What is beyond them is dropped and counted, never waited for: a provider must not be able
@@ -45,7 +46,7 @@ type logFilter struct {
 	last    []string
 	second  time.Time // the present one
 	count   int       // lines in it
-	dropped int       // lines that nobody was told of
+	dropped int       // lines that were not reported yet
 	ended   bool
 }
 
@@ -131,7 +132,7 @@ func readLine(reader *bufio.Reader) ([]byte, error) {
 // pass cleans a line and queues it; false if the queue is full. f.mu is held.
 func (f *logFilter) pass(line []byte) bool {
 	cleaned, plain := cleanLine(line, f.redact)
-	f.last = append(f.last, clipText(plain, tailLine))
+	f.last = append(f.last, text.Truncate(plain, tailLine))
 	if len(f.last) > tailLines {
 		f.last = slices.Delete(f.last, 0, len(f.last)-tailLines)
 	}
@@ -168,12 +169,12 @@ func cleanLine(line []byte, redact func(string) string) (cleaned []byte, plain s
 	fields := object(line)
 	if fields == nil {
 		// Redacted before it is cleaned: a password may have characters that a log doesn't show.
-		plain = cleanText(redact(string(line)))
+		plain = text.Line(redact(string(line)))
 		if strings.HasPrefix(strings.TrimSpace(plain), "{") {
 			// It may look like JSON to go-plugin once it is cleaned.
 			return entry(hclog.Debug, plain, nil), plain
 		}
-		return []byte(clipText(plain, maxOut)), plain
+		return []byte(text.Truncate(plain, maxOut)), plain
 	}
 	message := valueText(fields["@message"], redact)
 	level := hclog.LevelFromString(valueText(fields["@level"], redact))
@@ -193,7 +194,7 @@ func cleanLine(line []byte, redact func(string) string) (cleaned []byte, plain s
 		if len(kept) == maxFields {
 			break
 		}
-		name := clipText(cleanText(redact(key)), 128)
+		name := text.Truncate(text.Line(redact(key)), 128)
 		kept[name] = fieldValue(fields[key], redact)
 		plain += fmt.Sprintf(" %s=%v", name, kept[name])
 	}
@@ -231,16 +232,16 @@ func fieldValue(value any, redact func(string) string) any {
 
 // valueText is a value as a line of text.
 func valueText(value any, redact func(string) string) string {
-	text, ok := value.(string)
+	shown, ok := value.(string)
 	if !ok && value != nil {
 		encoded, err := json.Marshal(value)
 		if err != nil {
 			return ""
 		}
-		text = string(encoded)
+		shown = string(encoded)
 	}
 	// Redacted before it is cut: half of a password is one too.
-	return clipText(redact(strings.ToValidUTF8(text, "\uFFFD")), maxField)
+	return text.Truncate(redact(strings.ToValidUTF8(shown, "\uFFFD")), maxField)
 }
 
 // entry encodes a line in hclog's JSON form, within maxOut.
@@ -253,25 +254,7 @@ func entry(level hclog.Level, message string, fields map[string]any) []byte {
 		return line
 	}
 	line, _ = json.Marshal(map[string]any{
-		"@level": level.String(), "@message": clipText(message, maxField), "@timestamp": all["@timestamp"], "fields": "left out: too long",
+		"@level": level.String(), "@message": text.Truncate(message, maxField), "@timestamp": all["@timestamp"], "fields": "left out: too long",
 	})
 	return line
-}
-
-// cleanText makes a text one line of printable characters.
-func cleanText(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\t' || unicode.IsPrint(r) {
-			return r
-		}
-		return '\uFFFD'
-	}, strings.ToValidUTF8(text, "\uFFFD"))
-}
-
-// clipText bounds a text in bytes.
-func clipText(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	return strings.ToValidUTF8(text[:limit], "") + "..."
 }

@@ -53,7 +53,7 @@ func TestCleanLine(t *testing.T) {
 		{"plain text", "[WARN] something", "", "[WARN] something", ""},
 		{"a panic", "panic: no", "", "panic: no", ""},
 		{"null", "null", "", "null", ""},
-		{"not UTF-8", "a\xff\x00b", "", "a\uFFFD\uFFFDb", ""},
+		{"not UTF-8", "a\xff\x00b", "", "a\uFFFD\\x00b", ""},
 		{"half an object", `{"@message":1`, "debug", `{"@message":1`, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestFloodIsDroppedAndCounted(t *testing.T) {
 		t.Errorf("%d lines are passed on within two seconds", len(got))
 	}
 	if !strings.Contains(got[len(got)-1], "dropped") && !strings.Contains(strings.Join(got, ""), "dropped") {
-		t.Error("nobody is told that lines were dropped")
+		t.Error("that lines were dropped is not reported")
 	}
 	if tail := filter.tail(); len(tail) != tailLines {
 		t.Errorf("the tail has %d lines", len(tail))
@@ -148,7 +148,7 @@ func TestNobodyReads(t *testing.T) {
 func TestRedactor(t *testing.T) {
 	var r redactor
 	r.learn(&credential.Credential{
-		Password: credential.Some(credential.NewRedacted(`pa"ss<word>\1`)),
+		Password: credential.Password(`pa"ss<word>\1`),
 		Extra: map[string]credential.Redacted{
 			"short":       credential.NewRedacted("seven77"),
 			"longer":      credential.NewRedacted("prefix-and-more"),

@@ -5,9 +5,11 @@ package host
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +33,10 @@ func TestMain(m *testing.M) {
 		behave(behaviour)
 		return
 	}
+	flag.Parse()
+	if n := runtime.GOMAXPROCS(0); n < parallelTests && flag.Lookup("test.parallel").Value.String() == fmt.Sprint(n) { // the default
+		_ = flag.Set("test.parallel", fmt.Sprint(parallelTests))
+	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		for _, f := range endings {
 			f()
@@ -39,12 +45,19 @@ func TestMain(m *testing.M) {
 	}))
 }
 
+// parallelTests is how many tests run side by side at least: most of the time they wait for processes to end.
+const parallelTests = 5
+
 // endings run after the last test.
 var endings []func()
 
 func atEnd(f func()) { endings = append(endings, f) }
 
 func behave(behaviour string) {
+	if behaviour == "listens for another" {
+		listenForAnother()
+		return
+	}
 	notePID(os.Getpid())
 	switch behaviour {
 	case "memory":
@@ -53,12 +66,24 @@ func behave(behaviour string) {
 		provider.Main(tracedDefinition)
 	case "host":
 		beHost()
+	case "host of another user":
+		beHostOfAnotherUser()
+		return
+	case "tracer":
+		beTracer()
+	case "is another user's":
+		serveAsAnotherUser()
+	case "is traced":
+		serveTraced()
+	case "out of descriptors":
+		beOutOfDescriptors()
+		return
 	case "noexec":
 		beNoexec()
 		return
 	}
 	if to, ok := printing[behaviour]; ok {
-		serveRaw(&raw{get: print10MiB(to)})
+		serveRaw(&raw{get: printMiBs(to)})
 		return
 	}
 	animal, ok := zoo[behaviour]
@@ -107,7 +132,7 @@ func (m *memory) Get(ctx context.Context, r credential.Request) (*credential.Cre
 	case "exit":
 		os.Exit(3)
 	case "panic":
-		panic("with a value that nobody may see")
+		panic("with a value that stays unseen")
 	case "wait":
 		m.log.Info("waiting")
 		<-ctx.Done()
@@ -118,6 +143,8 @@ func (m *memory) Get(ctx context.Context, r credential.Request) (*credential.Cre
 		return made(r.ID, os.Getenv(rest)), nil
 	case "settings":
 		return made(r.ID, fmt.Sprintf("%s|%s|%s|%d|%v|%v|%v", m.settings.Prefix, m.settings.Empty, m.settings.Token.Reveal(), m.settings.Tries, time.Duration(m.settings.Wait), m.settings.Names, m.settings.Strict)), nil
+	case "descriptors":
+		return made(r.ID, descriptors()), nil
 	case "pid":
 		return made(r.ID, fmt.Sprint(os.Getpid())), nil
 	}
@@ -125,7 +152,7 @@ func (m *memory) Get(ctx context.Context, r credential.Request) (*credential.Cre
 }
 
 func made(id, password string) *credential.Credential {
-	return &credential.Credential{ID: id, Username: "admin", Password: credential.Some(credential.NewRedacted(password))}
+	return &credential.Credential{ID: id, Username: "admin", Password: credential.Password(password)}
 }
 
 func (m *memory) List(context.Context, int, string) (credential.Page, error) {
@@ -193,6 +220,9 @@ func (b *syncBuffer) String() string {
 	return b.buf.String()
 }
 
+// callersPatience is the deadline of calls that must be answered although processes end: a busy machine takes seconds to start one.
+const callersPatience = 30 * time.Second
+
 // eventually waits for something that another process does.
 func eventually(t *testing.T, limit time.Duration, what string, ok func() bool) {
 	t.Helper()
@@ -217,7 +247,7 @@ func notePID(pid int) {
 	}
 }
 
-// describe is an error with its reason and help, as a person would see it.
+// describe is an error with its reason and help, as a user would see it.
 func describe(err error) string {
 	var e *credential.Error
 	if !errors.As(err, &e) {

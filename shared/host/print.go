@@ -3,11 +3,11 @@ package host
 import "bytes"
 
 // printer takes what a provider prints past its log, to standard output or into the stream that go-plugin makes of it, and
-// hands it to the log line by line: whatever it is, somebody put it there to be seen. It never blocks and never fails, so
+// hands it to the log line by line: it was printed to be seen. It never blocks and never fails, so
 // printing doesn't stop a provider. It is for one stream, and one goroutine.
 type printer struct {
 	log  *logFilter
-	held []byte // the beginning of a line whose end is still to come
+	held []byte // the start of a line whose end is still to come
 }
 
 // Write implements io.Writer.

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	printedBytes = 10 << 20
+	printedBytes = 4 << 20
 	printedWord  = "password-that-slipped-out"
 )
 
@@ -32,8 +32,8 @@ var printing = map[string]func() *os.File{
 	"prints to standard error":     func() *os.File { return stderr },
 }
 
-// print10MiB answers when all is printed; for the id "word", a password alone.
-func print10MiB(to func() *os.File) func(context.Context, string) (*credentialv1.Credential, error) {
+// printMiBs answers when all is printed; for the id "word", a password alone.
+func printMiBs(to func() *os.File) func(context.Context, string) (*credentialv1.Credential, error) {
 	return func(_ context.Context, id string) (*credentialv1.Credential, error) {
 		text := bytes.Repeat([]byte(strings.Repeat("x", 1<<10)+"\n"), printedBytes>>10)
 		if id == "word" {
@@ -49,8 +49,10 @@ func print10MiB(to func() *os.File) func(context.Context, string) (*credentialv1
 
 // However much a provider prints, and wherever to, that doesn't block it. What it prints is in the log, less the secrets.
 func TestPrinting(t *testing.T) {
+	t.Parallel()
 	for name := range printing {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var log syncBuffer
 			options := memoryOptions(t)
 			options.Environ = append(options.Environ, envBehave+"="+name)

@@ -8,19 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
-
 	"github.com/tom-worker/credential-provider/shared/credential"
-)
-
-// Defaults of [Options].
-const (
-	DefaultStartTimeout = 10 * time.Second
-	DefaultCallTimeout  = 15 * time.Second
-
-	// AttachedTimeout is the default of both for a provider that is attached: a breakpoint may stop it for as long as the
-	// person at the debugger likes.
-	AttachedTimeout = 24 * time.Hour
 )
 
 // drainTimeout is how long calls under way may go on when their process is to be stopped.
@@ -31,6 +19,9 @@ const drainTimeout = 5 * time.Second
 type Provider struct {
 	options Options
 	redact  redactor
+
+	suspects suspects
+	killers  killers
 
 	life   context.Context // ends with Close
 	cancel context.CancelFunc
@@ -48,8 +39,9 @@ type Provider struct {
 	lastEnd  *credential.Error // how the last process ended
 	closing  bool
 
-	// starts counts consecutive starts without one answered call.
+	// starts counts consecutive starts without one answered call. spared are those of them whose process was ended from outside.
 	starts   atomic.Int32
+	spared   atomic.Int32
 	restarts atomic.Int64
 }
 
@@ -60,9 +52,9 @@ type Provider struct {
 // ctx bounds the start only. The provider lives until [Provider.Close].
 func Start(ctx context.Context, options Options) (*Provider, error) {
 	options = options.withDefaults()
-	p := &Provider{options: options, settings: options.Settings, closed: make(chan struct{}), changed: make(chan struct{})}
+	p := &Provider{options: options, settings: options.Settings, suspects: newSuspects(), closed: make(chan struct{}), changed: make(chan struct{})}
 	removeLeftovers()
-	exe, err := locate(options)
+	exe, err := locate(ctx, options)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +67,7 @@ func Start(ctx context.Context, options Options) (*Provider, error) {
 	p.life, p.cancel = context.WithCancel(context.Background())
 	_ = p.publish(first)
 	if first.attached != nil {
-		go p.accompany()
+		go p.superviseAttached()
 	} else {
 		go p.supervise(first)
 	}
@@ -85,41 +77,21 @@ func Start(ctx context.Context, options Options) (*Provider, error) {
 // Describe launches a provider, asks what it is, and ends it again. No settings are needed.
 func Describe(ctx context.Context, options Options) (Metadata, error) {
 	options = options.withDefaults()
-	exe, err := locate(options)
+	exe, err := locate(ctx, options)
 	if err != nil {
 		return Metadata{}, err
 	}
 	defer exe.discard()
-	process, err := reach(ctx, options, exe, &redactor{})
+	process, err := launch(ctx, options, exe, &redactor{})
 	if err != nil {
 		return Metadata{}, err
 	}
-	defer process.stop()
+	options.stop(process)
 	return process.metadata, nil
 }
 
-func (o Options) withDefaults() Options {
-	if len(o.Dirs) == 0 {
-		o.Dirs = DefaultDirs()
-	}
-	start, call := DefaultStartTimeout, DefaultCallTimeout
-	if o.Attach != "" {
-		start, call = AttachedTimeout, AttachedTimeout
-	}
-	if o.StartTimeout <= 0 {
-		o.StartTimeout = start
-	}
-	if o.CallTimeout <= 0 {
-		o.CallTimeout = call
-	}
-	if o.Logger == nil {
-		o.Logger = hclog.NewNullLogger()
-	}
-	return o
-}
-
 // locate finds and checks the executable.
-func locate(options Options) (*executable, error) {
+func locate(ctx context.Context, options Options) (*executable, error) {
 	if err := checkName(options.Name); err != nil {
 		return nil, err
 	}
@@ -138,23 +110,35 @@ func locate(options Options) (*executable, error) {
 	if err != nil {
 		return nil, credential.Errorf(credential.ProviderNotFound, "provider %s: %w", options.Path, err)
 	}
-	return prepare(path, options.SHA256)
+	ctx, cancel := context.WithTimeout(ctx, options.StartTimeout)
+	defer cancel()
+	return prepare(ctx, path, options.SHA256, variable(environment(options), "PATH"))
 }
 
 // start launches a process that is ready: it has answered Configure.
 func (p *Provider) start(caller context.Context, exe *executable, settings Settings) (*process, error) {
-	process, err := reach(caller, p.options, exe, &p.redact)
+	process, err := launch(caller, p.options, exe, &p.redact)
 	if err != nil {
 		return nil, err
 	}
-	// From when the launch began: one time covers all of the start.
+	// From when the launch started: one time covers all of the start.
 	ctx, cancel := context.WithDeadline(caller, process.born.Add(p.options.StartTimeout))
 	defer cancel()
-	if err := process.configure(ctx, settings, &p.redact); err != nil {
-		process.stop()
+	if err := process.configure(ctx, process.metadata.withProjectRoot(settings, p.options.ProjectRoot), &p.redact); err != nil {
 		return nil, process.startError(caller, ctx, p.options, exe, err)
 	}
 	return process, nil
+}
+
+// stop ends a process. One that can't be ended is left behind, and the log names it.
+func (o Options) stop(process *process) {
+	if err := process.stop(); err != nil {
+		o.reportStuck(err)
+	}
+}
+
+func (o Options) reportStuck(err error) {
+	o.Logger.Error("a provider's process can't be ended and is left behind", "provider", o.Name, "error", err.Error())
 }
 
 // Metadata is what the provider told of itself when it was last started.
@@ -167,7 +151,7 @@ func (p *Provider) Metadata() Metadata {
 // Restarts is how often the process was replaced since Start, for any reason.
 func (p *Provider) Restarts() int64 { return p.restarts.Load() }
 
-// Ready says whether a process is there to answer calls at this moment.
+// Ready reports whether a process is there to answer calls at this moment.
 func (p *Provider) Ready() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -191,7 +175,7 @@ func (p *Provider) Reload(ctx context.Context, settings Settings) error {
 	if settings == nil {
 		settings = p.settings
 	}
-	exe, err := locate(p.options)
+	exe, err := locate(ctx, p.options)
 	if err != nil {
 		return err
 	}
@@ -206,7 +190,7 @@ func (p *Provider) Reload(ctx context.Context, settings Settings) error {
 	p.mu.Lock()
 	if p.closing {
 		p.mu.Unlock()
-		fresh.stop()
+		p.options.stop(fresh)
 		exe.discard()
 		return p.closedError()
 	}
@@ -220,7 +204,7 @@ func (p *Provider) Reload(ctx context.Context, settings Settings) error {
 		ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 		defer cancel()
 		old.drain(ctx)
-		old.stop()
+		p.options.stop(old)
 	}
 	oldExe.discard()
 	return nil
@@ -246,10 +230,11 @@ func (p *Provider) Close() error {
 	<-p.closed
 	p.reloading.Lock() // a reload that was under way ends what it has started
 	defer p.reloading.Unlock()
+	p.endTrials()
 	return nil
 }
 
-func (p *Provider) closedError() *credential.Error {
+func (p *Provider) closedError() error {
 	return credential.Errorf(credential.Cancelled, "provider %s has been closed", p.options.Name)
 }
 
@@ -267,6 +252,7 @@ func (p *Provider) publish(fresh *process) (other *process) {
 
 // put makes a process the one that answers calls; p.mu is held.
 func (p *Provider) put(fresh *process) {
+	fresh.ready = time.Now()
 	p.current, p.metadata, p.broken = fresh, fresh.metadata, nil
 	p.notify()
 }

@@ -3,6 +3,7 @@
 package host
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -15,9 +16,11 @@ import (
 	"time"
 
 	"github.com/tom-worker/credential-provider/shared/credential"
+	"github.com/tom-worker/credential-provider/shared/regular"
 )
 
 func TestGet(t *testing.T) {
+	t.Parallel()
 	p := start(t, memoryOptions(t))
 	if got := password(t, p, "lab"); got != "password of lab" {
 		t.Errorf("password %q", got)
@@ -33,11 +36,12 @@ func TestGet(t *testing.T) {
 }
 
 func TestKilledProcessIsReplacedAndTheCallRepeated(t *testing.T) {
+	t.Parallel()
 	p := start(t, memoryOptions(t))
 	for range 3 {
 		before := password(t, p, "pid")
 		process := p.currentProcess()
-		if err := process.child.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		if err := process.runner.process.Signal(syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
 		if after := password(t, p, "pid"); after == before {
@@ -47,6 +51,7 @@ func TestKilledProcessIsReplacedAndTheCallRepeated(t *testing.T) {
 }
 
 func TestMetadata(t *testing.T) {
+	t.Parallel()
 	m, err := Describe(t.Context(), memoryOptions(t))
 	if err != nil {
 		t.Fatal(err)
@@ -79,13 +84,14 @@ func TestEnvironmentOfTheProcess(t *testing.T) {
 
 // A pinned provider is started from the copy that was checked, also after a crash, whatever has become of the file.
 func TestPinnedProviderRestartsFromItsCopy(t *testing.T) {
-	folder := t.TempDir()
-	path := filepath.Join(folder, "tom-credential-memory")
+	inFile(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "tom-credential-memory")
 	program, err := os.ReadFile(os.Args[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, program, 0o755); err != nil { //nolint:gosec // it is a program
+	if err := regular.WriteExecutable(path, bytes.NewReader(program), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	options := memoryOptions(t)
@@ -96,13 +102,13 @@ func TestPinnedProviderRestartsFromItsCopy(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.currentProcess().child.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+	if err := p.currentProcess().runner.process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	if after := password(t, p, "pid"); after == before {
 		t.Error("the killed process answered")
 	}
-	copied := p.exe.folder.path
+	copied := p.exe.copy.dir.path
 	_ = p.Close()
 	if _, err := os.Stat(copied); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the copy is left behind: %v", err)
@@ -110,6 +116,7 @@ func TestPinnedProviderRestartsFromItsCopy(t *testing.T) {
 }
 
 func TestListAndCapabilities(t *testing.T) {
+	t.Parallel()
 	p := start(t, memoryOptions(t))
 	page, err := p.List(t.Context(), 10, "")
 	if err != nil || len(page.Credentials) != 2 || page.NextToken != "" {
@@ -125,6 +132,7 @@ func TestListAndCapabilities(t *testing.T) {
 }
 
 func TestProvidersLogLines(t *testing.T) {
+	t.Parallel()
 	var lines syncBuffer
 	options := memoryOptions(t)
 	options.Logger = jsonLogger(&lines)
@@ -155,6 +163,7 @@ func TestProvidersLogLines(t *testing.T) {
 }
 
 func TestWhatCannotBeSent(t *testing.T) {
+	t.Parallel()
 	p := start(t, memoryOptions(t))
 	if _, err := p.Get(t.Context(), credential.Request{ID: "a\xff"}); !errors.Is(err, credential.CredentialIDInvalid) {
 		t.Errorf("an id that isn't UTF-8: %v", err)

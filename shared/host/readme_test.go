@@ -24,15 +24,15 @@ import (
 
 	credentialv1 "github.com/tom-worker/credential-provider/proto/tom/credential/v1"
 	"github.com/tom-worker/credential-provider/shared/credential"
-	"github.com/tom-worker/credential-provider/shared/internal/document"
+	"github.com/tom-worker/credential-provider/shared/internal/markdowntest"
 	"github.com/tom-worker/credential-provider/shared/internal/wire"
 )
 
 // proto/README.md tells authors without Go what a host does. Here it is compared with what this one does to a process.
 
-func readme(t *testing.T) document.Document {
+func readme(t *testing.T) markdowntest.Document {
 	t.Helper()
-	return document.Read(t, "../../proto/README.md")
+	return markdowntest.Read(t, "../../proto/README.md")
 }
 
 // The animals of this file.
@@ -69,6 +69,7 @@ func tellEnvironment(_ context.Context, id string) (*credentialv1.Credential, er
 		}
 		text = strings.Join(names, " ")
 	}
+	text = strings.ReplaceAll(text, "\n", "\t") // a password has no line feeds
 	return &credentialv1.Credential{CredentialId: id, Username: "admin", Password: &text}, nil
 }
 
@@ -79,14 +80,15 @@ func logID(ctx context.Context, id string) (*credentialv1.Credential, error) {
 }
 
 func TestEnvironmentInTheReadme(t *testing.T) {
+	t.Parallel()
 	section := readme(t).Section("## Environment variables")
 	passedOn := []string{envBehave, envPIDs, "GORACE"} // the test's own
 	for _, row := range section.Table("Passed on") {
-		passedOn = append(passedOn, document.Code(row[0])...)
+		passedOn = append(passedOn, markdowntest.Code(row[0])...)
 	}
 	launch := map[string]string{}
 	for _, row := range section.Table("Variable") {
-		launch[document.Code(row[0])[0]] = row[1]
+		launch[markdowntest.Code(row[0])[0]] = row[1]
 	}
 
 	options := calm(t, tellsEnvironment)
@@ -111,7 +113,7 @@ func TestEnvironmentInTheReadme(t *testing.T) {
 		t.Errorf("the provider sees\n%v\nand proto/README.md names\n%v", got, want)
 	}
 	for name, cell := range launch {
-		value, values := password(t, p, name), document.Code(cell)
+		value, values := strings.ReplaceAll(password(t, p, name), "\t", "\n"), markdowntest.Code(cell)
 		switch {
 		case slices.Contains(values, value):
 		case cell == "an absolute path" && filepath.IsAbs(value):
@@ -125,7 +127,7 @@ func TestEnvironmentInTheReadme(t *testing.T) {
 // Every level of the host's logger is one that the document names.
 func TestLogLevelsInTheReadme(t *testing.T) {
 	for _, row := range readme(t).Section("## Environment variables").Table("Variable") {
-		if document.Code(row[0])[0] != wire.EnvLogLevel {
+		if markdowntest.Code(row[0])[0] != wire.EnvLogLevel {
 			continue
 		}
 		var levels []string
@@ -133,7 +135,7 @@ func TestLogLevelsInTheReadme(t *testing.T) {
 			levels = append(levels, level.String())
 		}
 		levels = append(levels, hclog.NewNullLogger().GetLevel().String())
-		if got := document.Code(row[1]); !slices.Equal(got, levels) {
+		if got := markdowntest.Code(row[1]); !slices.Equal(got, levels) {
 			t.Errorf("proto/README.md has %v, hosts send %v", got, levels)
 		}
 		return
@@ -143,20 +145,25 @@ func TestLogLevelsInTheReadme(t *testing.T) {
 
 // TestLogLinesInTheReadme lets a provider write the lines of the table.
 func TestLogLinesInTheReadme(t *testing.T) {
+	t.Parallel()
 	section := readme(t).Section("## Log lines")
+	var written syncBuffer
+	options := calm(t, logsIDs)
+	options.Logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: &written, JSONFormat: true})
+	all := start(t, options)
 	for _, row := range section.Table("Line") {
-		line := document.Code(row[0])[0]
-		var written syncBuffer
-		options := calm(t, logsIDs)
-		options.Logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: &written, JSONFormat: true})
-		p := start(t, options)
+		line := markdowntest.Code(row[0])[0]
+		p := all
+		if strings.HasPrefix(line, "panic: ") { // after which every plain line is an error
+			p = start(t, options)
+		}
 		if _, err := p.Get(t.Context(), credential.Request{ID: line}); err != nil {
 			t.Fatal(err)
 		}
 		want := line
 		if row[2] == "none" {
 			want = ""
-		} else if code := document.Code(row[2]); len(code) == 1 {
+		} else if code := markdowntest.Code(row[2]); len(code) == 1 {
 			want = code[0]
 		}
 		logged := func(level, message string) {
@@ -172,7 +179,7 @@ func TestLogLinesInTheReadme(t *testing.T) {
 			})
 		}
 		logged(row[1], want)
-		if !strings.HasPrefix(line, "panic: ") { // after which every plain line is an error
+		if p == all {
 			logged("debug", "printed: "+line)
 		}
 	}
@@ -230,9 +237,10 @@ func serveContractOnly() {
 }
 
 func TestServicesInTheReadme(t *testing.T) {
+	t.Parallel()
 	var services []string
 	for _, row := range readme(t).Section("## Services").Table("Service") {
-		services = append(services, document.Code(row[0])...)
+		services = append(services, markdowntest.Code(row[0])...)
 	}
 	options, pids := zooOptions(t, servesNothing)
 	options.StartTimeout = DefaultStartTimeout
@@ -252,9 +260,9 @@ func TestServicesInTheReadme(t *testing.T) {
 			t.Errorf("the host calls %s; proto/README.md has only %v", method, services)
 		}
 	}
-	begin := time.Now()
+	start := time.Now()
 	_ = p.Close()
-	if took := time.Since(begin); took < 1900*time.Millisecond || took > 10*time.Second {
+	if took := time.Since(start); took < 1900*time.Millisecond || took > 10*time.Second {
 		t.Errorf("without Shutdown its end took %v, not 2 s", took)
 	}
 	nothingLeft(t, options, pids)

@@ -14,8 +14,8 @@ const maxSocketPath = 103
 // socketName is the longest name that go-plugin gives a socket: "plugin" and a random number of 32 bits.
 const socketName = "plugin4294967295"
 
-// runtimeDirs are where short-lived private folders may be made, in order: what systemd gives a service
-// (RuntimeDirectory=), what a login session has, and the temporary folder.
+// runtimeDirs are where short-lived private directories may be made, in order: what systemd gives a service
+// (RuntimeDirectory=), what a login session has, and the temporary directory.
 func runtimeDirs() []string {
 	first, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":")
 	var dirs []string
@@ -27,12 +27,12 @@ func runtimeDirs() []string {
 	return dirs
 }
 
-// socketDir makes a private folder for one launch's socket. The length is checked here, because a socket that can't be
+// socketDir makes a private directory for one launch's socket. The length is checked here, because a socket that can't be
 // bound shows up late and as something else.
-func socketDir() (*folder, error) {
+func socketDir() (*privateDir, error) {
 	var tried []string
 	for _, dir := range runtimeDirs() {
-		made, err := makeFolder(dir)
+		made, err := makePrivateDir(dir)
 		if err != nil {
 			tried = append(tried, dir+" (not writable)")
 			continue
@@ -43,6 +43,6 @@ func socketDir() (*folder, error) {
 		made.remove()
 		tried = append(tried, dir+" (too long for a socket's address)")
 	}
-	return nil, credential.Errorf(credential.ProviderStartFailed, "there is no folder for the provider's socket: %s", strings.Join(tried, ", ")).
-		WithHelp("set TMPDIR to a writable folder with a short name, such as /tmp")
+	return nil, credential.Errorf(credential.ProviderStartFailed, "there is no directory for the provider's socket: %s", strings.Join(tried, ", ")).
+		WithHelp("set TMPDIR to a writable directory with a short name, such as /tmp")
 }

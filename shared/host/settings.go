@@ -6,14 +6,14 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/agext/levenshtein"
-
 	"github.com/tom-worker/credential-provider/shared/credential"
+	"github.com/tom-worker/credential-provider/shared/internal/schema"
+	"github.com/tom-worker/credential-provider/shared/regular"
+	"github.com/tom-worker/credential-provider/shared/text"
 )
 
 // maxExact is the largest whole number that a double holds exactly, as are all below it.
@@ -49,9 +49,6 @@ func (m Metadata) resolve(settings Settings) (map[string]any, error) {
 			continue
 		}
 		info, known := m.schema.Property(name)
-		if !known && setting.Offered {
-			continue
-		}
 		if !known {
 			refuse(name, "no such setting%s", m.suggest(name))
 			continue
@@ -80,8 +77,23 @@ func (m Metadata) resolve(settings Settings) (map[string]any, error) {
 	return values, nil
 }
 
-// isSet says whether a setting has a value. An empty text is none, unless the schema says that it means something.
-func isSet(setting Setting, info SettingInfo) bool {
+// withProjectRoot adds the host's project root, for a provider that has such a setting and isn't given a value for it.
+func (m Metadata) withProjectRoot(settings Settings, root string) Settings {
+	const name = "project_root"
+	info, known := m.schema.Property(name)
+	if root == "" || !known || isSet(settings[name], info) {
+		return settings
+	}
+	settings = maps.Clone(settings)
+	if settings == nil {
+		settings = Settings{}
+	}
+	settings[name] = Setting{Value: root, Origin: "the worker's own " + name}
+	return settings
+}
+
+// isSet reports whether a setting has a value. An empty text is none, unless the schema says that it means something.
+func isSet(setting Setting, info schema.Property) bool {
 	return setting.Value != nil && (setting.Value != "" || info.EmptyAllowed)
 }
 
@@ -96,7 +108,7 @@ func (m Metadata) explain(err error, settings Settings) error {
 		violations[i].Problem += origin(settings[violations[i].Setting])
 	}
 	refused := m.refused(violations)
-	refused.Help = append(refusal.Help, refused.Help...)
+	refused.Help = slices.Concat(refusal.Help, refused.Help)
 	return refused
 }
 
@@ -120,10 +132,8 @@ func (m Metadata) suggest(name string) string {
 	if len(names) == 0 {
 		return "; the provider takes none"
 	}
-	distance := func(other string) int { return levenshtein.Distance(name, other, nil) }
-	best := slices.MinFunc(names, func(a, b string) int { return distance(a) - distance(b) })
-	if distance(best) <= max(2, len(name)/3) {
-		return fmt.Sprintf("; did you mean %s?", best)
+	if meant := text.Nearest(name, names); meant != "" {
+		return "; did you mean " + meant + "?"
 	}
 	return "; there are: " + strings.Join(names, ", ")
 }
@@ -137,7 +147,7 @@ func origin(setting Setting) string {
 
 // convert gives a value the type that the schema wants. What it can't convert it returns as it is: the schema's check
 // says what is wanted then.
-func convert(setting Setting, info SettingInfo) (any, error) {
+func convert(setting Setting, info schema.Property) (any, error) {
 	value := setting.Value
 	if text, ok := value.(string); ok && setting.Text {
 		value = parseText(strings.TrimSpace(text), text, info.Type)
@@ -221,14 +231,7 @@ func readSecret(value any) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("must be the path of a file")
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", fmt.Errorf("the file can't be read: %w", err)
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxSecretFile {
-		return "", fmt.Errorf("%s is not a regular file of at most %d bytes", path, maxSecretFile)
-	}
-	text, err := os.ReadFile(path)
+	text, err := regular.Read(path, maxSecretFile)
 	if err != nil {
 		return "", fmt.Errorf("the file can't be read: %w", err)
 	}

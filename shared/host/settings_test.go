@@ -13,6 +13,7 @@ import (
 )
 
 func TestSettingsReachTheProvider(t *testing.T) {
+	t.Parallel()
 	secret := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(secret, []byte("from a file\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -29,13 +30,13 @@ func TestSettingsReachTheProvider(t *testing.T) {
 		{"a list as JSON", Settings{"names": text(`["a,b"]`)}, "|full||0|5s|[a,b]|false"},
 		{"an empty text is unset", Settings{"prefix": text(""), "wait": text(""), "tries": text("")}, "|full||0|5s|[]|false"},
 		{"except where it means something", Settings{"empty": text("")}, "|||0|5s|[]|false"},
-		{"offered to whom it may concern", Settings{"prefix": {Value: "p", Offered: true}, "colour": {Value: "x", Offered: true}}, "p|full||0|5s|[]|false"},
+		{"a relative path's directory, for a provider that has no such setting", Settings{"prefix": {Value: "p"}}, "p|full||0|5s|[]|false"},
 		{"a secret from a file", Settings{"token_file": text(secret)}, "|full|from a file|0|5s|[]|false"},
 		{"a secret from a file, itself unset", Settings{"token_file": text(secret), "token": text("")}, "|full|from a file|0|5s|[]|false"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			options := memoryOptions(t)
-			options.Settings = c.settings
+			options.Settings, options.ProjectRoot = c.settings, "/project"
 			if got := password(t, start(t, options), "settings"); got != c.want {
 				t.Errorf("the provider got %q, want %q", got, c.want)
 			}
@@ -44,6 +45,7 @@ func TestSettingsReachTheProvider(t *testing.T) {
 }
 
 func TestRefusedSettings(t *testing.T) {
+	t.Parallel()
 	metadata, err := Describe(t.Context(), memoryOptions(t))
 	if err != nil {
 		t.Fatal(err)
@@ -87,6 +89,7 @@ func TestRefusedSettings(t *testing.T) {
 }
 
 func TestAllRefusedSettingsAtOnce(t *testing.T) {
+	t.Parallel()
 	options := memoryOptions(t)
 	options.Settings = Settings{"prefx": {Value: "x"}, "tries": {Value: "many"}, "token": {Value: 5}}
 	_, err := Start(t.Context(), options)
@@ -97,6 +100,7 @@ func TestAllRefusedSettingsAtOnce(t *testing.T) {
 }
 
 func TestProvidersOwnRefusalSaysWhere(t *testing.T) {
+	t.Parallel()
 	options := memoryOptions(t)
 	options.Settings = Settings{"prefix": {Value: "refuse", Origin: "worker.yaml:3"}}
 	_, err := Start(t.Context(), options)

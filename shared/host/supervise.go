@@ -3,10 +3,10 @@ package host
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/tom-worker/credential-provider/shared/credential"
+	"github.com/tom-worker/credential-provider/shared/internal/backoff"
 )
 
 // How the supervisor behaves. Times are measured from the end of what they follow.
@@ -14,14 +14,18 @@ const (
 	healthInterval = time.Second
 	healthPatience = time.Second
 	healthMisses   = 2 // so many in a row, and the process is replaced
+	// busyMisses are so many for a process from which bytes arrive in between: the answer to a health check waits behind a large
+	// one.
+	busyMisses = 10
 
 	firstBackoff = 100 * time.Millisecond // doubled with each start without an answered call
 	maxBackoff   = 5 * time.Second
 	maxStarts    = 5                // so many in a row without an answered call, and calls fail at once
+	maxSpared    = 20               // the same where all were ended from outside
 	retryBroken  = 10 * time.Second // then a start is tried so often
 
-	// settled is how long a process that answers health checks but no calls must live to count as a good one.
-	settled = 30 * time.Second
+	// provenAfter is how long a process that answers health checks but no calls must live to count as a good one.
+	provenAfter = 30 * time.Second
 )
 
 // supervise owns the running process until Close: it watches it, replaces it when it is dead or doesn't answer, and stops
@@ -49,7 +53,7 @@ func (p *Provider) finish() {
 	p.notify()
 	p.mu.Unlock()
 	if last != nil {
-		last.stop()
+		p.options.stop(last)
 	}
 	exe.discard()
 }
@@ -75,18 +79,18 @@ func (p *Provider) watch(current *process) *process {
 			if other := p.currentProcess(); other != current {
 				return other
 			}
-			p.bury(current, errEnded)
+			p.replaceDead(current, errEnded)
 			return nil
 		case <-beat.C:
 		}
 		switch {
 		case current.healthy(p.life):
 			current.missed.Store(0)
-			if time.Since(current.born) > settled {
-				p.starts.Store(0)
+			if time.Since(current.born) > provenAfter {
+				p.answered()
 			}
-		case p.life.Err() == nil && current.missed.Add(1) >= healthMisses:
-			p.bury(current, errUnresponsive)
+		case p.life.Err() == nil && current.silent(current.missed.Add(1)):
+			p.replaceDead(current, errUnresponsive)
 			return nil
 		}
 		beat.Reset(healthInterval)
@@ -96,19 +100,25 @@ func (p *Provider) watch(current *process) *process {
 	}
 }
 
-// bury takes a process out of use and makes sure that it is gone.
-func (p *Provider) bury(dead *process, cause error) {
+// replaceDead takes a process out of use and makes sure that it is gone.
+func (p *Provider) replaceDead(dead *process, cause error) {
 	p.mu.Lock()
 	if p.current == dead {
 		p.current = nil
 	}
 	p.mu.Unlock()
-	dead.kill(cause)
-	end := credential.Errorf(credential.ProviderCrashed, "provider %s ended: %s", p.options.Name, dead.child.exitStatus())
+	dead.held.Store(errors.Is(cause, errUnresponsive) && dead.stopped())
+	if err := dead.kill(cause); err != nil {
+		p.options.reportStuck(err)
+	}
+	if p.starts.Load() > 0 && dead.endedFromOutside() {
+		p.spared.Add(1)
+	}
+	end := credential.Errorf(credential.ProviderCrashed, "provider %s ended: %s", p.options.Name, dead.runner.exitStatus())
 	if errors.Is(context.Cause(dead.life), errUnresponsive) {
 		end = credential.Errorf(credential.ProviderUnresponsive, "provider %s did not answer %d health checks and was killed", p.options.Name, healthMisses)
 	}
-	p.options.Logger.Warn("provider is replaced", "provider", p.options.Name, "reason", string(end.Reason), "status", dead.child.exitStatus())
+	p.options.Logger.Warn("provider is replaced", "provider", p.options.Name, "reason", string(end.Reason), "status", dead.runner.exitStatus())
 	p.mu.Lock()
 	p.lastEnd = end
 	p.mu.Unlock()
@@ -120,10 +130,10 @@ func (p *Provider) restart() *process {
 		if p.life.Err() != nil {
 			return nil
 		}
-		starts := p.starts.Load()
-		delay := backoff(starts)
-		if starts >= maxStarts {
-			p.breakOff(delay)
+		failed := failedStarts(p.starts.Load(), p.spared.Load())
+		delay := restartDelay(failed)
+		if failed >= maxStarts {
+			p.openBreaker(delay)
 		}
 		if !p.pause(delay) {
 			return p.currentProcess()
@@ -135,7 +145,7 @@ func (p *Provider) restart() *process {
 		fresh, err := p.start(p.life, exe, settings)
 		if err == nil {
 			if other := p.publish(fresh); other != nil {
-				fresh.stop()
+				p.options.stop(fresh)
 				return other
 			}
 			p.restarts.Add(1)
@@ -157,8 +167,8 @@ func (p *Provider) restart() *process {
 	}
 }
 
-// breakOff makes calls fail at once, until a process is ready again.
-func (p *Provider) breakOff(delay time.Duration) {
+// openBreaker makes calls fail at once, until a process is ready again.
+func (p *Provider) openBreaker(delay time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	message := "it ended"
@@ -199,17 +209,32 @@ func (p *Provider) currentProcess() *process {
 }
 
 // answered notes that the process can answer: whatever ends it later, starting it made sense.
-func (p *Provider) answered() { p.starts.Store(0) }
+func (p *Provider) answered() {
+	p.starts.Store(0)
+	p.spared.Store(0)
+}
 
-// backoff is the time before the next start: none after a process that answered, then longer and longer, with jitter, so
+// failedStarts is how many starts in a row speak against the provider. That a process is ended from outside does so only when it
+// happens again and again: the kernel may be short of memory each time.
+func failedStarts(starts, spared int32) int32 {
+	switch {
+	case starts >= maxSpared:
+		return starts
+	case starts > 0 && starts == spared:
+		return 1 // there is a pause before the next one
+	}
+	return starts - spared
+}
+
+// restartDelay is the time before the next start: none after a process that answered, then longer and longer, with jitter, so
 // that hosts that failed together don't start together.
-func backoff(starts int32) time.Duration {
+func restartDelay(starts int32) time.Duration {
 	if starts <= 0 {
 		return 0
 	}
 	delay := retryBroken
 	if starts < maxStarts {
-		delay = min(firstBackoff<<(starts-1), maxBackoff)
+		delay = backoff.Delay(int(starts), firstBackoff, maxBackoff)
 	}
-	return delay*3/4 + rand.N(delay/2)
+	return backoff.Jittered(delay, 0.25)
 }

@@ -62,6 +62,7 @@ func (traced) Validate(ctx context.Context, _ string) (credential.Report, error)
 
 // What the caller put into ctx for the provider arrives there, with every call and every attempt.
 func TestMetadataOfTheCaller(t *testing.T) {
+	t.Parallel()
 	var lines syncBuffer
 	options := memoryOptions(t)
 	options.Environ = append(options.Environ, envBehave+"=traced")

@@ -20,7 +20,7 @@ import (
 // maxMargin is the most that is taken off a caller's time so that the answer arrives in it.
 const maxMargin = time.Second
 
-// contractCalls begin with this. The others belong to gRPC and go-plugin, such as the health service, whose statuses have
+// contractCalls start with this. The others belong to gRPC and go-plugin, such as the health service, whose statuses have
 // no reason of the contract.
 var contractCalls = "/" + credentialv1.CredentialProvider_ServiceDesc.ServiceName + "/"
 
@@ -68,7 +68,7 @@ func logPanic(log hclog.Logger, call string, value any) {
 }
 
 // leaveTime moves the deadline forward by a second, or by a fifth of a short time, so that a provider whose backend
-// stalls can still say so: after the caller's own deadline nobody listens.
+// stalls can still say so: after the caller's own deadline the answer is lost.
 func leaveTime(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {

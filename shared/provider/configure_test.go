@@ -58,7 +58,7 @@ func TestRefusedThenAccepted(t *testing.T) {
 			o.List[i] += " spoiled" // an author who sorts or trims in place
 		}
 		if o.Path == "bad" {
-			return nil, errors.New("path bad: no such folder")
+			return nil, errors.New("path bad: no such directory")
 		}
 		return &plain{}, nil
 	}
@@ -76,7 +76,7 @@ func TestRefusedThenAccepted(t *testing.T) {
 	}
 	mustFail(t, calls(s)["GetCredential"](t), credential.NotConfigured)
 
-	if e := failure(t, s.configure(t, map[string]any{"path": "bad"}), credential.SettingsInvalid); e.Message != "path bad: no such folder" {
+	if e := failure(t, s.configure(t, map[string]any{"path": "bad"}), credential.SettingsInvalid); e.Message != "path bad: no such directory" {
 		t.Errorf("the text of New's error arrives as %q", e.Message)
 	}
 	mustFail(t, calls(s)["GetCredential"](t), credential.NotConfigured)
@@ -143,7 +143,7 @@ func TestErrorsOfNew(t *testing.T) {
 		"an endless text": {func() (*plain, error) { return nil, errors.New(strings.Repeat("x", 1<<20)) }, credential.SettingsInvalid, ""},
 		"not UTF-8":       {func() (*plain, error) { return nil, errors.New("a\xffb") }, credential.SettingsInvalid, "a\uFFFDb"},
 		"violations of its": {func() (*plain, error) {
-			return nil, &credential.Error{Reason: credential.SettingsInvalid, Message: "no", Violations: []credential.Violation{{Setting: "path", Problem: "is no folder"}}}
+			return nil, &credential.Error{Reason: credential.SettingsInvalid, Message: "no", Violations: []credential.Violation{{Setting: "path", Problem: "is no directory"}}}
 		}, credential.SettingsInvalid, "no"},
 	} {
 		t.Run(name, func(t *testing.T) {

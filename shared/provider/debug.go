@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
@@ -19,13 +20,14 @@ import (
 
 	credentialv1 "github.com/tom-worker/credential-provider/proto/tom/credential/v1"
 	"github.com/tom-worker/credential-provider/shared/internal/attach"
+	"github.com/tom-worker/credential-provider/shared/internal/backoff"
 	"github.com/tom-worker/credential-provider/shared/internal/wire"
 )
 
 // debugFlag starts the debug mode. There is no other way into it: no variable of the environment.
 const debugFlag = "--debug"
 
-// debugging is a provider that a person runs, under a debugger perhaps, for hosts to attach to. It makes the certificates
+// debugging is a provider that a user runs, under a debugger perhaps, for hosts to attach to. It makes the certificates
 // of both sides and leaves them in a file.
 type debugging[S any, P Provider] struct {
 	definition Definition[S, P]
@@ -48,12 +50,12 @@ func runDebug[S any, P Provider](definition Definition[S, P], stderr io.Writer) 
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second signal ends the process at once
 
-	folder, err := attach.Folder()
+	directory, err := attach.Directory()
 	if err != nil {
-		return fmt.Errorf("there is no private folder for the socket: %w; point XDG_RUNTIME_DIR to a folder of yours", err)
+		return fmt.Errorf("there is no private directory for the socket: %w; point XDG_RUNTIME_DIR to a directory of yours", err)
 	}
-	path := filepath.Join(folder, definition.Name+".json")
-	listener, err := listen(filepath.Join(folder, definition.Name+".sock"), path)
+	path := filepath.Join(directory, definition.Name+".json")
+	listener, err := listen(filepath.Join(directory, definition.Name+".sock"), path)
 	if err != nil {
 		return err
 	}
@@ -87,7 +89,7 @@ func listen(socket, path string) (net.Listener, error) {
 	}
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
-		return nil, fmt.Errorf("%w; if its path is too long for a socket, set XDG_RUNTIME_DIR to a folder with a short name", err)
+		return nil, fmt.Errorf("%w; if its path is too long for a socket, set XDG_RUNTIME_DIR to a directory with a short name", err)
 	}
 	return listener, nil
 }
@@ -97,7 +99,7 @@ func (d *debugging[S, P]) welcome(w io.Writer, path string) {
 	_, _ = fmt.Fprintf(w, `
 %[1]s%[2]s %[3]s runs in DEBUG MODE, process %[4]d.
 
-UNSAFE: whoever reads the file below gets credentials from this process, and debuggers and core dumps
+UNSAFE: a process that reads the file below gets credentials from this process, and debuggers and core dumps
 are allowed to see them. Use a backend with values made up for the purpose.
 
 Attach a host whose settings say credential_plugin: %[2]s, for example
@@ -113,12 +115,22 @@ Each host that attaches hands over its own settings. Ctrl-C ends the provider.
 func (d *debugging[S, P]) serve(ctx context.Context, listener net.Listener) {
 	stop := context.AfterFunc(ctx, func() { _ = listener.Close() })
 	defer stop()
-	for {
+	failures := 0
+	for ctx.Err() == nil {
 		conn, err := listener.Accept()
-		if err != nil {
-			break
+		switch {
+		case err == nil:
+			failures = 0
+			d.hosts.Go(func() { d.attached(ctx, conn) })
+		case ctx.Err() == nil: // no more files may be open, perhaps: that passes
+			failures++
+			delay := backoff.Delay(failures, 5*time.Millisecond, time.Second)
+			d.log.Warn("a host can't be attached", "error", err, "retry_in", delay.String())
+			select {
+			case <-time.After(delay):
+			case <-ctx.Done():
+			}
 		}
-		d.hosts.Go(func() { d.attached(ctx, conn) })
 	}
 	d.hosts.Wait()
 }

@@ -23,12 +23,12 @@ import (
 	"github.com/tom-worker/credential-provider/shared/internal/attach"
 )
 
-// debugged starts the test binary in debug mode, with its socket in a folder below dir. It returns the file to attach to.
-func debugged(t *testing.T, dir string, env ...string) (*launched, string) {
+// debugged starts the test binary in debug mode, with its socket in a directory below dir. It returns the file to attach to.
+func debugged(t *testing.T, dir string) (*launched, string) {
 	t.Helper()
 	l := &launched{command: exec.Command(os.Args[0], "--debug"), stderr: &logs{}, stdout: &logs{}, exited: make(chan struct{})}
 	l.log = l.stderr
-	l.command.Env = append(environ("good", "XDG_RUNTIME_DIR="+dir), env...)
+	l.command.Env = environ("good", "XDG_RUNTIME_DIR="+dir)
 	l.command.Stdout, l.command.Stderr = l.stdout, l.stderr
 	if err := l.command.Start(); err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func attached(t *testing.T, l *launched, path string) *launched {
 	return &host
 }
 
-// To each connection it is a provider of its own: unconfigured, configured once, closed at the end.
+// For each connection there is a separate provider: unconfigured, configured once, closed at the end.
 func TestDebugMode(t *testing.T) {
 	l, path := debugged(t, shortDir(t))
 	for round := range 2 {
@@ -139,11 +139,11 @@ func TestDebugModeIsForPeople(t *testing.T) {
 func TestDebugModeFolder(t *testing.T) {
 	dir := shortDir(t)
 	l, path := debugged(t, dir)
-	folder := filepath.Dir(path)
+	directory := filepath.Dir(path)
 	for _, what := range []struct {
 		path string
 		mode fs.FileMode
-	}{{folder, 0o700 | fs.ModeDir}, {path, 0o600}} {
+	}{{directory, 0o700 | fs.ModeDir}, {path, 0o600}} {
 		if info, err := os.Lstat(what.path); err != nil || info.Mode() != what.mode {
 			t.Errorf("%s: %v, %v", what.path, info.Mode(), err)
 		}
@@ -168,19 +168,19 @@ func TestDebugModeFolder(t *testing.T) {
 		t.Error(err)
 	}
 
-	if err := os.Chmod(folder, 0o750); err != nil { //nolint:gosec // that it is refused is the test
+	if err := os.Chmod(directory, 0o750); err != nil { //nolint:gosec // that it is refused is the test
 		t.Fatal(err)
 	}
 	refused(dir, "it is not private: group or others have access (mode 0750)")
-	if err := os.Chmod(folder, 0o700); err != nil { //nolint:gosec // it is a folder
+	if err := os.Chmod(directory, 0o700); err != nil { //nolint:gosec // it is a directory
 		t.Fatal(err)
 	}
 	elsewhere := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
 	if err := os.Mkdir(elsewhere, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	refused(elsewhere, "set XDG_RUNTIME_DIR to a folder with a short name")
-	if _, err := os.Lstat(filepath.Join(elsewhere, filepath.Base(folder), "fake.json")); !errors.Is(err, fs.ErrNotExist) {
+	refused(elsewhere, "set XDG_RUNTIME_DIR to a directory with a short name")
+	if _, err := os.Lstat(filepath.Join(elsewhere, filepath.Base(directory), "fake.json")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a refused start leaves a file: %v", err)
 	}
 }

@@ -12,14 +12,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tom-worker/credential-provider/shared/internal/document"
+	"github.com/tom-worker/credential-provider/shared/internal/markdowntest"
 )
 
-// TestDebuggingInTheReadme gives the two commands of README.md's section on debugging, in a folder like the walkthrough's. A
-// debugger isn't at hand, and nobody is there to use it: the provider runs without one.
+// TestDebuggingInTheReadme gives the two commands of README.md's section on debugging, in a directory like the walkthrough's. A
+// debugger isn't at hand: the provider runs without one.
 func TestDebuggingInTheReadme(t *testing.T) {
 	var all []step
-	for _, block := range document.Read(t, "README.md").Section("## Debugging").Blocks() {
+	for _, block := range markdowntest.Read(t, "README.md").Section("## Debugging").Blocks() {
 		command, output, _ := strings.Cut(strings.TrimPrefix(block.Text, "$ "), "\n")
 		all = append(all, step{command, output})
 	}
@@ -28,10 +28,10 @@ func TestDebuggingInTheReadme(t *testing.T) {
 	}
 	alone(t, "127.0.0.1:8300")
 	parent := t.TempDir()
-	folder := filepath.Join(parent, "keyvalue")
+	directory := filepath.Join(parent, "keyvalue")
 	for source, target := range map[string]string{
-		"./scaffold":         filepath.Join(folder, "bin", "tom-credential-keyvalue"),
-		"./scaffold/backend": filepath.Join(folder, "bin", "backend"),
+		"./scaffold":         filepath.Join(directory, "bin", "tom-credential-keyvalue"),
+		"./scaffold/backend": filepath.Join(directory, "bin", "backend"),
 		"../../host-example": filepath.Join(parent, "credential-provider", "bin", "host-example"),
 	} {
 		if output, err := exec.CommandContext(bounded(t), "go", "build", "-o", target, source).CombinedOutput(); err != nil {
@@ -42,7 +42,7 @@ func TestDebuggingInTheReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(folder, "worker.yaml"), settings, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(directory, "worker.yaml"), settings, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	sockets, err := os.MkdirTemp("", "d") // not t.TempDir: a socket's path is bounded
@@ -54,7 +54,7 @@ func TestDebuggingInTheReadme(t *testing.T) {
 		command = strings.Replace(command, "dlv debug . -- ", "bin/tom-credential-keyvalue ", 1)
 		command = strings.Replace(command, "go run ./backend ", "bin/backend ", 1)
 		cmd := exec.CommandContext(bounded(t), "sh", "-c", "exec "+command)
-		cmd.Dir = folder
+		cmd.Dir = directory
 		cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+sockets)
 		return cmd
 	}

@@ -16,20 +16,26 @@
 //		})
 //	}
 //
-// where *reader has a Get method ([Provider]), and perhaps List ([Lister]), GetBatch ([BatchGetter]), Validate
-// ([Validator]) and ReadsVersions ([Versioner]): what it can do is what the host is told that it can do.
+// where *reader has a Get method ([Provider]), and perhaps List ([Lister]), GetBatch ([BatchGetter]) and Validate
+// ([Validator]): the host is told what it can do by the methods that it has, and by [Definition.Versions].
 //
-// README.md in this folder goes from an empty folder to a provider that passes the conformance checks; folder scaffold is a
+// README.md in this directory goes from an empty directory to a provider that passes the conformance checks; directory scaffold is a
 // provider to copy.
 //
 // Main serves the contract (credential_provider.proto) over gRPC as a HashiCorp go-plugin plugin with mutual TLS. It
 // derives the settings schema from the settings struct, checks settings against it, checks requests before they reach the
 // provider and answers before they reach the host, turns panics into INTERNAL errors, ends when the host ends, and
-// explains itself to a person who runs the program by hand. It leaves to the provider what only the provider knows.
+// explains itself to a user who runs the program by hand. It leaves to the provider what only the provider knows.
 //
 // Nothing may be printed to standard output: it belongs to the handshake. Log with the logger that New is given. Errors
 // are [*credential.Error] values with a reason; any other error reaches the host as INTERNAL, without its text, since
-// nobody knows what that quotes.
+// what that quotes is unknown.
+//
+// # What version 1 promises
+//
+// Exported names and the meaning of zero values stay. Optional interfaces, and fields of [Definition] whose zero value
+// changes nothing, may be added. A provider built with any version 1 works with every host of contract version 1. The
+// struct tags that describe settings keep their meaning. Log lines, messages and the form of --debug may change.
 //
 // # Debugging
 //
@@ -48,8 +54,8 @@
 // the same for the same user and provider name; a host that runs on (host-example run) attaches again on SIGHUP.
 //
 // Debug mode is unsafe, which is why nothing but the flag --debug of the provider together with the flag of the host starts
-// it, and why both warn. FILE and the socket are in a folder that only this user can read, below XDG_RUNTIME_DIR or the
-// temporary folder, but whoever does read FILE gets credentials from the provider; core dumps and debuggers are allowed; and
+// it, and why both warn. FILE and the socket are in a directory that only this user can read, below XDG_RUNTIME_DIR or the
+// temporary directory, but a process that does read FILE gets credentials from the provider; core dumps and debuggers are allowed; and
 // the host checks neither the executable nor its environment. Use a backend with values made up for the purpose. A provider
-// that a host has launched refuses --debug, and nobody can attach to it.
+// that a host has launched refuses --debug, and no host can attach to it.
 package provider

@@ -48,7 +48,7 @@ func (r *reader) Get(_ context.Context, request credential.Request) (*credential
 		return &credential.Credential{
 			ID:       request.ID,
 			Username: fields[1],
-			Password: credential.Some(credential.NewRedacted(fields[2])),
+			Password: credential.Password(fields[2]),
 		}, nil
 	}
 	r.log.Debug("not in the file", "path", r.path, "credential_id", request.ID)

@@ -35,12 +35,12 @@ func mutualTLS() (func() (*tls.Config, error), tls.Certificate, error) {
 
 // completeHandshake adds the certificate to go-plugin's handshake line.
 //
-// With certificates of its own a provider must tell go-plugin's Serve so (TLSProvider), and Serve then leaves the line's
+// With its own certificates a provider must set go-plugin's TLSProvider, and Serve then leaves the line's
 // sixth field empty. Serve prints the line to os.Stdout and offers no way in between, so for as long as that takes
 // os.Stdout is a pipe of ours. Right after the line, Serve itself replaces os.Stdout by its own pipe, for good. Whatever
 // else comes out of our pipe was printed by the provider, and goes to standard error.
 //
-// The function that it returns, to be called when Serve is done, waits for the copying to end and says whether there has
+// The function that it returns, to be called when Serve is done, waits for the copying to end and reports whether there has
 // been a handshake.
 func completeHandshake(cert tls.Certificate) (func() bool, error) {
 	read, write, err := os.Pipe()

@@ -87,7 +87,7 @@ func TestOddEntriesDoNotHideTheOthers(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 	if n := strings.Count(s.log.String(), "left out of a listing"); n != 4 {
-		t.Errorf("the log tells of %d", n)
+		t.Errorf("the log counts %d", n)
 	}
 }
 

@@ -46,7 +46,7 @@ func run[S any, P Provider](definition Definition[S, P], args []string, stdout, 
 	}
 	launched := os.Getenv(wire.Handshake.MagicCookieKey) == wire.Handshake.MagicCookieValue
 	if len(args) > 0 && args[0] == debugFlag {
-		err := errors.New(debugFlag + " is for a person: a provider that a host launches is never in debug mode")
+		err := errors.New(debugFlag + " is for use by hand: a provider that a host launches is never in debug mode")
 		if !launched {
 			err = runDebug(definition, stderr)
 		}
@@ -67,7 +67,7 @@ func run[S any, P Provider](definition Definition[S, P], args []string, stdout, 
 	return 0
 }
 
-// explain tells a person what the program is.
+// explain describes the program to a user who runs it by hand.
 func explain(w io.Writer, name, description string) {
 	_, _ = fmt.Fprintf(w, `%[1]s%[2]s is a credential provider: it %[3]s.
 
@@ -75,7 +75,7 @@ It isn't run by hand. A worker launches it when its settings say
 
     credential_plugin: %[2]s
 
-and finds it in the folder "plugins" beside the worker's executable, in
+and finds it in the directory "plugins" beside the worker's executable, in
 /usr/local/libexec/tom/plugins, or where credential_plugin_dirs points.
 
     %[1]s%[2]s --version    print the version and exit
@@ -126,7 +126,7 @@ func serve[S any, P Provider](s *server[S, P]) error {
 }
 
 // streamWorkers is how many goroutines answer calls again and again. A new one for each call, as gRPC starts beyond that number,
-// begins with a small stack: to grow it for a backend's SDK, step by step, took a tenth of a call.
+// starts with a small stack: to grow it for a backend's SDK, step by step, took a tenth of a call.
 const streamWorkers = 16
 
 // serverOptions are what every server of the contract has, however it is launched.

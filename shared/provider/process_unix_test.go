@@ -42,7 +42,7 @@ func environ(behaviour string, more ...string) []string {
 	return append(env, more...)
 }
 
-// byHand runs the binary to its end, as a person would.
+// byHand runs the binary to its end, as a user would.
 func byHand(t *testing.T, env []string, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -62,6 +62,7 @@ func byHand(t *testing.T, env []string, args ...string) (stdout, stderr string, 
 const cookie = "TOM_CREDENTIAL_PROVIDER=4f8a1d52-1f6e-4c35-9a0b-7f2b3f2d9c61"
 
 func TestByHand(t *testing.T) {
+	t.Parallel()
 	hostCert := "PLUGIN_CLIENT_CERT=" + wire.CertificatePEM(newCert(t))
 	for name, test := range map[string]struct {
 		env            []string
@@ -78,8 +79,8 @@ func TestByHand(t *testing.T) {
 		"-h":              {environ("good"), []string{"-h"}, 0, []string{"is a credential provider"}, nil},
 		"no certificate":  {environ("good", cookie), nil, 1, nil, []string{`"@level":"error"`, "provider could not start", "the host offers no mutual TLS: PLUGIN_CLIENT_CERT is not set"}},
 		"bad certificate": {environ("good", cookie, "PLUGIN_CLIENT_CERT=x"), nil, 1, nil, []string{"PLUGIN_CLIENT_CERT holds no certificate in PEM form"}},
-		"no socket folder": {environ("good", cookie, hostCert, "PLUGIN_UNIX_SOCKET_DIR=/nonexistent/folder"), nil, 1, nil,
-			[]string{"plugin init error", "/nonexistent/folder", "there was no handshake; the log line before this one says why"}},
+		"no socket directory": {environ("good", cookie, hostCert, "PLUGIN_UNIX_SOCKET_DIR=/nonexistent/directory"), nil, 1, nil,
+			[]string{"plugin init error", "/nonexistent/directory", "there was no handshake; the log line before this one says why"}},
 		"author's mistake":     {environ("mistake", cookie, hostCert), nil, 1, nil, []string{`tom-credential-Bad Name: provider name "Bad Name"`}},
 		"mistake, by hand":     {environ("mistake"), nil, 1, nil, []string{`provider name "Bad Name"`}},
 		"a panic at its start": {environ("panics at start", cookie, hostCert), nil, 2, nil, []string{"panic: no configuration at all", "behaviour_test.go"}},
@@ -131,10 +132,10 @@ type launched struct {
 func launch(t *testing.T, behaviour string, env ...string) *launched {
 	t.Helper()
 	cert := newCert(t)
-	folder := shortDir(t)
+	directory := shortDir(t)
 	command := exec.Command(os.Args[0])
 	command.Env = append(environ(behaviour, cookie, "PLUGIN_PROTOCOL_VERSIONS=1", "PLUGIN_CLIENT_CERT="+wire.CertificatePEM(cert),
-		"PLUGIN_UNIX_SOCKET_DIR="+folder, "TOM_CREDENTIAL_LOG_LEVEL=trace", "TOM_CREDENTIAL_LIFELINE=stdin"), env...)
+		"PLUGIN_UNIX_SOCKET_DIR="+directory, "TOM_CREDENTIAL_LOG_LEVEL=trace", "TOM_CREDENTIAL_LIFELINE=stdin"), env...)
 	l := &launched{command: command, stderr: &logs{}, stdout: &logs{}, exited: make(chan struct{})}
 	l.log = l.stderr
 	command.Stderr = l.stderr
@@ -180,7 +181,7 @@ func launch(t *testing.T, behaviour string, env ...string) *launched {
 	return l
 }
 
-// shortDir is a folder for sockets, whose paths are bounded.
+// shortDir is a directory for sockets, whose paths are bounded.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "p")
@@ -241,6 +242,7 @@ func (l *launched) wait(t *testing.T, within time.Duration) int {
 }
 
 func TestHandshakeLine(t *testing.T) {
+	t.Parallel()
 	l := launch(t, "good")
 	fields := l.fields()
 	if len(fields) != 6 || fields[0] != "1" || fields[1] != "1" || fields[2] != "unix" || fields[4] != "grpc" || strings.TrimSuffix(l.line, "\n") != strings.TrimSpace(l.line) {
@@ -278,6 +280,7 @@ func reveal(c *credential.Credential) string {
 }
 
 func TestStrangersAreRefused(t *testing.T) {
+	t.Parallel()
 	l := launch(t, "good")
 	_ = l.conn.Close()
 	l.connect(t, newCert(t))
@@ -289,6 +292,7 @@ func TestStrangersAreRefused(t *testing.T) {
 }
 
 func TestOneLineOnStandardOutput(t *testing.T) {
+	t.Parallel()
 	l := launch(t, "chatty")
 	if err := l.configure(t, nil); err != nil {
 		t.Fatal(err)
@@ -306,6 +310,7 @@ func TestOneLineOnStandardOutput(t *testing.T) {
 }
 
 func TestHostThatAsksForMultiplexing(t *testing.T) {
+	t.Parallel()
 	l := launch(t, "good", "PLUGIN_MULTIPLEX_GRPC=false")
 	if fields := l.fields(); len(fields) != 7 || fields[6] != "true" {
 		t.Errorf("handshake line %q", l.line)
@@ -316,6 +321,7 @@ func TestHostThatAsksForMultiplexing(t *testing.T) {
 }
 
 func TestLifeline(t *testing.T) {
+	t.Parallel()
 	l := launch(t, "good")
 	if err := l.configure(t, map[string]any{"path": "hang"}); err != nil {
 		t.Fatal(err)
@@ -334,6 +340,7 @@ func TestLifeline(t *testing.T) {
 }
 
 func TestWithoutALifelineInputMeansNothing(t *testing.T) {
+	t.Parallel()
 	l := launch(t, "good", "TOM_CREDENTIAL_LIFELINE=")
 	_ = l.stdin.Close()
 	// Were it to end, it would do so at once; the calls give it the time.
@@ -348,6 +355,7 @@ func TestWithoutALifelineInputMeansNothing(t *testing.T) {
 }
 
 func TestPanicsInAProcess(t *testing.T) {
+	t.Parallel()
 	l := launch(t, "panics in New")
 	for range 2 {
 		e := failure(t, l.configure(t, nil), credential.Internal)
@@ -373,6 +381,7 @@ func TestPanicsInAProcess(t *testing.T) {
 }
 
 func TestCloseIsBounded(t *testing.T) {
+	t.Parallel()
 	for name, trace := range map[string]string{"hang": "could not be closed in time", "panic": "panic in a call", "error": "could not be closed", "default": "closed\n"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -397,6 +406,7 @@ func TestCloseIsBounded(t *testing.T) {
 }
 
 func TestLogLevel(t *testing.T) {
+	t.Parallel()
 	for level, debug := range map[string]bool{"trace": true, "debug": true, "info": false, "error": false, "": false, "nonsense": false} {
 		l := launch(t, "good", "TOM_CREDENTIAL_LOG_LEVEL="+level)
 		if _, err := l.GetMetadata(t.Context(), &credentialv1.GetMetadataRequest{}); err != nil {

@@ -13,7 +13,7 @@ import (
 // the host's trace id, if there is one.
 type Provider interface {
 	// Get reads one credential: the id asked for, byte for byte as stored, never from a cache. The request has an id
-	// of 1 to 512 bytes of UTF-8, and a version only if the provider is a [Versioner].
+	// of 1 to 512 bytes of UTF-8, and a version only if [Definition.Versions] is set.
 	//
 	// An id that no credential could have is credential.CredentialIDInvalid, one that doesn't exist
 	// credential.CredentialNotFound; the contract's table has the other reasons.
@@ -27,7 +27,7 @@ type Lister interface {
 	List(ctx context.Context, pageSize int, pageToken string) (credential.Page, error)
 }
 
-// BatchGetter is a provider that reads many credentials in fewer calls to its backend than one each (capability BATCH).
+// BatchGetter is a provider that reads many credentials with less than one call to its backend for each (capability BATCH).
 type BatchGetter interface {
 	// GetBatch returns one result a request, in order. The error is for a batch of which nothing could be tried; one
 	// credential that fails is a Result with Err. There are 1 to 100 requests.
@@ -41,21 +41,15 @@ type Validator interface {
 	Validate(ctx context.Context, id string) (credential.Report, error)
 }
 
-// Versioner is a provider whose Get and GetBatch honour Request.VersionID and Request.VersionLabel (capability VERSION).
-type Versioner interface {
-	// ReadsVersions does nothing: it marks the ability.
-	ReadsVersions()
-}
-
 // Closer is a provider that has something to release when the process ends in an orderly way.
 type Closer interface {
 	// Close releases it. The context of a call that is still under way is cancelled, but it may not have returned yet.
-	// After a second the process ends all the same.
+	// After a second the process exits without waiting any longer.
 	Close() error
 }
 
-// Definition is a provider program: S is its settings struct, P the type that New returns. What the provider can do is
-// read off P, not off the value behind it, since it must be known before there is one: if P is an interface type, it has
+// Definition is a provider program: S is its settings struct, P the type that New returns. Abilities that are methods are
+// read off P, not off the value behind it, since they must be known before there is one: if P is an interface type, it has
 // to include [Lister] and the like.
 type Definition[S any, P Provider] struct {
 	// Name is the provider's name, [a-z][a-z0-9_]*. The executable is called tom-credential-<Name>.
@@ -64,6 +58,12 @@ type Definition[S any, P Provider] struct {
 	Version string
 	// Description says in one line what the provider reads from.
 	Description string
+	// Versions reports that Get and GetBatch honour Request.VersionID and Request.VersionLabel (capability VERSION). When
+	// false, a request with either is refused before it reaches the provider.
+	Versions bool
+	// PreviousVersionLabel is the label by which Get reads the version that was current before the present one, such as
+	// "AWSPREVIOUS"; empty if there is none. It needs Versions. A host uses it during a rotation.
+	PreviousVersionLabel string
 
 	// Defaults holds the value of each setting that isn't set. Those that aren't zero are the schema's defaults.
 	//
@@ -73,7 +73,8 @@ type Definition[S any, P Provider] struct {
 	// string a value instead of "not set".
 	Defaults S
 
-	// New makes the provider from checked settings. It uses no network: that is for Validate and the first read. An
+	// New makes the provider from checked settings. It may read local files that settings name, such as a CA certificate; a
+	// file that may change, such as a token, is read again when it is used. It uses no network: that is for Validate and the first read. An
 	// error that isn't a [*credential.Error] is taken as credential.SettingsInvalid with the error's text; it must not
 	// quote a secret. After an error New may be called again.
 	New func(settings S, log hclog.Logger) (P, error)

@@ -73,7 +73,7 @@ func TestVersions(t *testing.T) {
 func forbidden() map[string]*credential.Credential {
 	with := func(change func(*credential.Credential)) *credential.Credential {
 		c := made("lab")
-		c.Password = credential.Some(credential.NewRedacted(canary))
+		c.Password = credential.Password(canary)
 		c.Extra = map[string]credential.Redacted{"enable": credential.NewRedacted(canary)}
 		change(c)
 		return c
@@ -90,11 +90,11 @@ func forbidden() map[string]*credential.Credential {
 		"NUL in the username":       with(func(c *credential.Credential) { c.Username = "ad\x00min" }),
 		"CR in the username":        with(func(c *credential.Credential) { c.Username = "admin\r" }),
 		"LF in the username":        with(func(c *credential.Credential) { c.Username = "admin\n" }),
-		"NUL in the password":       with(func(c *credential.Credential) { c.Password = credential.Some(credential.NewRedacted(canary + "\x00")) }),
-		"CR in the password":        with(func(c *credential.Credential) { c.Password = credential.Some(credential.NewRedacted("\r" + canary)) }),
-		"LF in the password":        with(func(c *credential.Credential) { c.Password = credential.Some(credential.NewRedacted(canary + "\n")) }),
+		"NUL in the password":       with(func(c *credential.Credential) { c.Password = credential.Password(canary + "\x00") }),
+		"CR in the password":        with(func(c *credential.Credential) { c.Password = credential.Password("\r" + canary) }),
+		"LF in the password":        with(func(c *credential.Credential) { c.Password = credential.Password(canary + "\n") }),
 		"username not UTF-8":        with(func(c *credential.Credential) { c.Username = "\xff" }),
-		"password not UTF-8":        with(func(c *credential.Credential) { c.Password = credential.Some(credential.NewRedacted(canary + "\xff")) }),
+		"password not UTF-8":        with(func(c *credential.Credential) { c.Password = credential.Password(canary + "\xff") }),
 		"extra not UTF-8":           with(func(c *credential.Credential) { c.Extra["enable"] = credential.NewRedacted(canary + "\xff") }),
 		"name of an extra no UTF-8": with(func(c *credential.Credential) { c.Extra[canary+"\xff"] = credential.NewRedacted("x") }),
 		"version not UTF-8":         with(func(c *credential.Credential) { c.VersionID = "\xff" }),
@@ -137,12 +137,12 @@ func TestForbiddenAnswers(t *testing.T) {
 
 func TestAnswersOnTheBrink(t *testing.T) {
 	for name, answer := range map[string]*credential.Credential{
-		"empty password":   {ID: "lab", Username: "u", Password: credential.Some(credential.Redacted{})},
+		"empty password":   {ID: "lab", Username: "u", Password: credential.Password("")},
 		"key alone":        {ID: "lab", Username: "u", Extra: map[string]credential.Redacted{"private_key": credential.NewRedacted("-----BEGIN\nkey\n")}},
-		"spaces":           {ID: "lab", Username: " u ", Password: credential.Some(credential.NewRedacted(" p\t "))},
-		"lines in extra":   {ID: "lab", Username: "u", Password: credential.Some(credential.NewRedacted("p")), Extra: map[string]credential.Redacted{"banner": credential.NewRedacted("a\r\n\x00")}},
-		"a large one":      {ID: "lab", Username: "u", Password: credential.Some(credential.NewRedacted(strings.Repeat("p", 5<<20)))},
-		"odd backend's id": {ID: "lab", Username: "u", Password: credential.Some(credential.NewRedacted("p")), BackendRequestID: "a"},
+		"spaces":           {ID: "lab", Username: " u ", Password: credential.Password(" p\t ")},
+		"lines in extra":   {ID: "lab", Username: "u", Password: credential.Password("p"), Extra: map[string]credential.Redacted{"banner": credential.NewRedacted("a\r\n\x00")}},
+		"a large one":      {ID: "lab", Username: "u", Password: credential.Password(strings.Repeat("p", 64<<10))},
+		"odd backend's id": {ID: "lab", Username: "u", Password: credential.Password("p"), BackendRequestID: "a"},
 	} {
 		s := serveConfigured(t, definition(&plain{get: func(context.Context, credential.Request) (*credential.Credential, error) { return answer, nil }}))
 		got, err := s.get(t, "lab")
@@ -277,16 +277,16 @@ func TestDeadlinesLeaveTimeForTheAnswer(t *testing.T) {
 }
 
 func TestCancellationReachesTheProvider(t *testing.T) {
-	began, ended := make(chan struct{}), make(chan error, 1)
+	started, ended := make(chan struct{}), make(chan error, 1)
 	s := serveConfigured(t, definition(&plain{get: func(ctx context.Context, _ credential.Request) (*credential.Credential, error) {
-		close(began)
+		close(started)
 		<-ctx.Done()
 		ended <- ctx.Err()
 		return nil, ctx.Err()
 	}}))
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		<-began
+		<-started
 		cancel()
 	}()
 	if _, err := s.GetCredential(ctx, &credentialv1.GetCredentialRequest{CredentialId: "lab"}); err == nil {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/tom-worker/credential-provider/shared/conformance"
 	"github.com/tom-worker/credential-provider/shared/credential"
-	"github.com/tom-worker/credential-provider/shared/internal/document"
+	"github.com/tom-worker/credential-provider/shared/internal/markdowntest"
 	"github.com/tom-worker/credential-provider/shared/provider"
 	"github.com/tom-worker/credential-provider/shared/provider/providertest"
 )
@@ -21,26 +21,26 @@ import (
 func TestInterfacesInTheReadme(t *testing.T) {
 	interfaces := []reflect.Type{
 		reflect.TypeFor[provider.Provider](), reflect.TypeFor[provider.Lister](), reflect.TypeFor[provider.BatchGetter](),
-		reflect.TypeFor[provider.Versioner](), reflect.TypeFor[provider.Validator](), reflect.TypeFor[provider.Closer](),
+		reflect.TypeFor[provider.Validator](), reflect.TypeFor[provider.Closer](),
 	}
-	rows := document.Read(t, "README.md").Section("## What a provider can do").Table("Interface")
+	rows := markdowntest.Read(t, "README.md").Section("## What a provider can do").Table("Interface")
 	if len(rows) != len(interfaces) {
 		t.Fatalf("%d rows for %d interfaces", len(rows), len(interfaces))
 	}
 	for i, row := range rows {
-		if name := document.Code(row[0])[0]; name != interfaces[i].Name() {
+		if name := markdowntest.Code(row[0])[0]; name != interfaces[i].Name() {
 			t.Errorf("row %d is %s, not %s", i+1, name, interfaces[i].Name())
 		}
-		if method := document.Code(row[1])[0]; interfaces[i].NumMethod() != 1 || interfaces[i].Method(0).Name != method {
+		if method := markdowntest.Code(row[1])[0]; interfaces[i].NumMethod() != 1 || interfaces[i].Method(0).Name != method {
 			t.Errorf("%s has the method %s, not %s", interfaces[i].Name(), interfaces[i].Method(0).Name, method)
 		}
-		if told := capabilitiesOf(t, interfaces[i]); !slices.Equal(told, document.Code(row[2])) {
+		if told := capabilitiesOf(t, interfaces[i]); !slices.Equal(told, markdowntest.Code(row[2])) {
 			t.Errorf("%s makes %v of a provider, not %s", interfaces[i].Name(), told, row[2])
 		}
 	}
 }
 
-// capabilitiesOf is what a provider tells of itself that has Get and this interface's methods.
+// capabilitiesOf are the capabilities of a provider that has Get and this interface's methods.
 func capabilitiesOf(t *testing.T, ability reflect.Type) []string {
 	t.Helper()
 	var p *providertest.Provider
@@ -49,8 +49,6 @@ func capabilitiesOf(t *testing.T, ability reflect.Type) []string {
 		p = providertest.Start(t, define[lister]())
 	case reflect.TypeFor[provider.BatchGetter]():
 		p = providertest.Start(t, define[batcher]())
-	case reflect.TypeFor[provider.Versioner]():
-		p = providertest.Start(t, define[versioner]())
 	case reflect.TypeFor[provider.Validator]():
 		p = providertest.Start(t, define[validator]())
 	case reflect.TypeFor[provider.Closer]():
@@ -74,10 +72,6 @@ type (
 	batcher interface {
 		provider.Provider
 		provider.BatchGetter
-	}
-	versioner interface {
-		provider.Provider
-		provider.Versioner
 	}
 	validator interface {
 		provider.Provider
@@ -108,8 +102,8 @@ func TestReasonsInTheReadme(t *testing.T) {
 		reasons[match[1]] = match[2]
 	}
 	var dropped, want []string
-	for i, row := range document.Read(t, "README.md").Section("## Reasons").Table("What happened") {
-		for _, name := range document.Code(row[1]) {
+	for i, row := range markdowntest.Read(t, "README.md").Section("## Reasons").Table("What happened") {
+		for _, name := range markdowntest.Code(row[1]) {
 			isName := regexp.MustCompile(`^[A-Z][A-Za-z]+$`).MatchString(name) && name != "RetryDelay"
 			if isName && reasons[name] == "" {
 				t.Errorf("there is no reason %s", name)
@@ -119,9 +113,9 @@ func TestReasonsInTheReadme(t *testing.T) {
 			}
 		}
 	}
-	for _, row := range document.Read(t, "../../proto/README.md").Section("### Reasons").Table("Reason") {
+	for _, row := range markdowntest.Read(t, "../../proto/README.md").Section("### Reasons").Table("Reason") {
 		if row[2] == "drops" {
-			want = append(want, document.Code(row[0])[0])
+			want = append(want, markdowntest.Code(row[0])[0])
 		}
 	}
 	slices.Sort(dropped)
@@ -136,8 +130,8 @@ func TestChecksInTheReadme(t *testing.T) {
 	for _, check := range conformance.Checks() {
 		exists[check.ID] = true
 	}
-	for _, row := range document.Read(t, "README.md").Section("## Mistakes that the checks find").Table("Mistake") {
-		for _, id := range document.Code(row[1]) {
+	for _, row := range markdowntest.Read(t, "README.md").Section("## Mistakes that the checks find").Table("Mistake") {
+		for _, id := range markdowntest.Code(row[1]) {
 			if !exists[id] {
 				t.Errorf("there is no check %s", id)
 			}

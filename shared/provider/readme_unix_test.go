@@ -10,12 +10,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tom-worker/credential-provider/shared/internal/document"
+	"github.com/tom-worker/credential-provider/shared/internal/markdowntest"
 )
 
 // TestHandshakeInTheReadme compares proto/README.md with the handshake line of a process.
 func TestHandshakeInTheReadme(t *testing.T) {
-	readme := document.Read(t, "../../proto/README.md")
+	readme := markdowntest.Read(t, "../../proto/README.md")
 	section := readme.Section("## The handshake line")
 	example := strings.Split(strings.TrimSpace(section.Blocks()[0].Text), "|")
 	rows := section.Table("Field")
@@ -33,7 +33,7 @@ func TestHandshakeInTheReadme(t *testing.T) {
 		if example[i] != real[i] {
 			t.Errorf("field %d is %q in the example and %q in a process", i+1, example[i], real[i])
 		}
-		if !slices.Contains(document.Code(row[2]), real[i]) {
+		if !slices.Contains(markdowntest.Code(row[2]), real[i]) {
 			t.Errorf("field %d is %q in a process; the table says %s", i+1, real[i], row[2])
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -62,16 +63,14 @@ func (p *able) Validate(ctx context.Context, id string) (credential.Report, erro
 	return p.validate(ctx, id)
 }
 
-func (*able) ReadsVersions() {}
-
 func made(id string) *credential.Credential {
-	return &credential.Credential{ID: id, Username: "admin", Password: credential.Some(credential.NewRedacted("password of " + id))}
+	return &credential.Credential{ID: id, Username: "admin", Password: credential.Password("password of " + id)}
 }
 
-// definition is a provider program around a value that exists already.
+// definition is a provider program around a value that exists already. It reads versions if it can list, too.
 func definition[P Provider](p P) Definition[options, P] {
 	return Definition[options, P]{
-		Name: "fake", Version: "1.2.3", Description: "makes credentials up",
+		Name: "fake", Version: "1.2.3", Description: "makes credentials up", Versions: can[Lister, P](),
 		Defaults: options{Path: "default", List: []string{"a", "b"}},
 		New:      func(options, hclog.Logger) (P, error) { return p, nil },
 	}
@@ -111,7 +110,7 @@ func serveUnix[S any, P Provider](t *testing.T, d Definition[S, P]) served {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "s")
-	if len(path) > 100 { // a socket's path is bounded, and a test's folder bears its name
+	if len(path) > 100 { // a socket's path is bounded, and a test's directory bears its name
 		t.Fatalf("the test's name makes the socket's path too long: %s", path)
 	}
 	listener, err := net.Listen("unix", path)
@@ -177,7 +176,7 @@ func mustFail(t *testing.T, err error, want credential.Reason) {
 // failure checks an error as a host sees it: its reason, its code, and that it is one of the contract.
 func failure(t *testing.T, err error, want credential.Reason) *credential.Error {
 	t.Helper()
-	if !wire.HasReason(err) || status.Code(err) != want.Code() {
+	if !wire.HasReason(err) || status.Code(err) != wire.Code(want) {
 		t.Errorf("%v has no reason of the contract or another code than %s", err, want.Code())
 	}
 	var e *credential.Error
@@ -225,9 +224,9 @@ func TestCapabilitiesComeFromTheType(t *testing.T) {
 	}{
 		"plain":                     {func(t *testing.T) served { return serveUnix(t, definition(&plain{})) }, nil},
 		"able":                      {func(t *testing.T) served { return serveUnix(t, definition(&able{})) }, []string{"LIST", "BATCH", "VERSION"}},
-		"an interface":              {func(t *testing.T) served { return serveUnix(t, definition[listing](&able{})) }, []string{"LIST"}},
+		"an interface":              {func(t *testing.T) served { return serveUnix(t, definition[listing](&able{})) }, []string{"LIST", "VERSION"}},
 		"the bare interface, able":  {func(t *testing.T) served { return serveUnix(t, definition[Provider](&able{})) }, nil},
-		"a value, methods on it":    {func(t *testing.T) served { return serveUnix(t, definition(byValue{})) }, []string{"VERSION"}},
+		"a value, methods on it":    {func(t *testing.T) served { return serveUnix(t, definition(byValue{})) }, []string{"LIST", "VERSION"}},
 		"embedded pointer, all its": {func(t *testing.T) served { return serveUnix(t, definition(struct{ *able }{&able{}})) }, []string{"LIST", "BATCH", "VERSION"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -259,9 +258,25 @@ func TestCapabilitiesComeFromTheType(t *testing.T) {
 	}
 }
 
+func TestPreviousVersionLabel(t *testing.T) {
+	d := definition(&able{})
+	d.PreviousVersionLabel = "previous"
+	metadata, err := serveUnix(t, d).GetMetadata(t.Context(), &credentialv1.GetMetadataRequest{})
+	if err != nil || metadata.GetPreviousVersionLabel() != "previous" {
+		t.Errorf("%v, %v", metadata, err)
+	}
+	d.Versions = false
+	if _, err := newServer(d, hclog.NewNullLogger()); err == nil || !strings.Contains(err.Error(), "Versions is false") {
+		t.Errorf("a label of versions that can't be read: %v", err)
+	}
+}
+
 type byValue struct{}
+
+func (byValue) List(context.Context, int, string) (credential.Page, error) {
+	return credential.Page{}, nil
+}
 
 func (byValue) Get(_ context.Context, r credential.Request) (*credential.Credential, error) {
 	return made(r.ID), nil
 }
-func (byValue) ReadsVersions() {}

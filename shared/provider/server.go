@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
-	"strings"
 	"sync"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/hashicorp/go-hclog"
@@ -33,10 +30,13 @@ type server[S any, P Provider] struct {
 
 func newServer[S any, P Provider](definition Definition[S, P], log hclog.Logger) (*server[S, P], error) {
 	if !settingName.MatchString(definition.Name) {
-		return nil, fmt.Errorf("provider name %q: a name begins with a lower-case letter and is made of lower-case letters, digits and underscores", definition.Name)
+		return nil, fmt.Errorf("provider name %q: a name starts with a lower-case letter and is made of lower-case letters, digits and underscores", definition.Name)
 	}
 	if definition.New == nil {
 		return nil, errors.New("the definition has no New")
+	}
+	if definition.PreviousVersionLabel != "" && !definition.Versions {
+		return nil, fmt.Errorf("provider %s: PreviousVersionLabel is %q, but Versions is false: set it, or leave the label empty", definition.Name, definition.PreviousVersionLabel)
 	}
 	form, err := newForm(definition.Defaults)
 	if err != nil {
@@ -45,7 +45,7 @@ func newServer[S any, P Provider](definition Definition[S, P], log hclog.Logger)
 	return &server[S, P]{definition: definition, form: form, log: log}, nil
 }
 
-// can says whether the provider's type has an ability, which must be known before there is a provider.
+// can reports whether the provider's type has an ability, which must be known before there is a provider.
 func can[Ability any, P Provider]() bool {
 	return reflect.TypeFor[P]().Implements(reflect.TypeFor[Ability]())
 }
@@ -58,7 +58,7 @@ func (s *server[S, P]) capabilities() []credential.Capability {
 	if can[BatchGetter, P]() {
 		all = append(all, credential.CapabilityBatch)
 	}
-	if can[Versioner, P]() {
+	if s.definition.Versions {
 		all = append(all, credential.CapabilityVersion)
 	}
 	return all
@@ -70,6 +70,8 @@ func (s *server[S, P]) GetMetadata(context.Context, *credentialv1.GetMetadataReq
 		Version:        s.definition.Version,
 		Description:    s.definition.Description,
 		SettingsSchema: s.form.text,
+
+		PreviousVersionLabel: s.definition.PreviousVersionLabel,
 	}
 	for _, capability := range s.capabilities() {
 		response.Capabilities = append(response.Capabilities, string(capability))
@@ -164,7 +166,7 @@ func (s *server[S, P]) Validate(ctx context.Context, request *credentialv1.Valid
 		return nil, err
 	}
 	if request.CredentialId != nil {
-		if err := checkID(request.GetCredentialId()); err != nil {
+		if err := wire.CheckID(request.GetCredentialId()); err != nil {
 			return nil, err
 		}
 	}
@@ -242,25 +244,15 @@ func (s *server[S, P]) BatchGetCredentials(ctx context.Context, in *credentialv1
 	return out, nil
 }
 
-// Bounds of a page.
-const (
-	defaultPageSize = 100
-	maxPageSize     = 1000
-)
-
 func (s *server[S, P]) ListCredentials(ctx context.Context, in *credentialv1.ListCredentialsRequest) (*credentialv1.ListCredentialsResponse, error) {
 	lister, err := ability[Lister](s, "ListCredentials")
 	if err != nil {
 		return nil, err
 	}
-	size := int(in.GetPageSize())
-	switch {
-	case size < 0:
-		return nil, credential.Errorf(credential.RequestInvalid, "page size %d is negative", size)
-	case size == 0:
-		size = defaultPageSize
+	size, err := wire.PageSize(in.GetPageSize())
+	if err != nil {
+		return nil, err
 	}
-	size = min(size, maxPageSize)
 	page, err := lister.List(ctx, size, in.GetPageToken())
 	if err == nil {
 		err = s.checkPage(page, size)
@@ -271,8 +263,8 @@ func (s *server[S, P]) ListCredentials(ctx context.Context, in *credentialv1.Lis
 	}
 	out := &credentialv1.ListCredentialsResponse{NextPageToken: page.NextToken}
 	for _, summary := range page.Credentials {
-		if err := checkID(summary.ID); err != nil {
-			// One that nobody can ask for must not hide the others.
+		if err := wire.CheckID(summary.ID); err != nil {
+			// One that can't be asked for must not hide the others.
 			s.log.Warn("left out of a listing", "because", err.Error())
 			continue
 		}
@@ -283,22 +275,10 @@ func (s *server[S, P]) ListCredentials(ctx context.Context, in *credentialv1.Lis
 
 // checkRequest refuses what no provider could answer.
 func (s *server[S, P]) checkRequest(in *credentialv1.GetCredentialRequest) error {
-	if in.GetVersion() != nil && !can[Versioner, P]() {
+	if in.GetVersion() != nil && !s.definition.Versions {
 		return credential.Errorf(credential.Unsupported, "provider %s reads current versions only", s.definition.Name)
 	}
-	return checkID(in.GetCredentialId())
-}
-
-func checkID(id string) error {
-	switch {
-	case id == "":
-		return credential.Errorf(credential.CredentialIDInvalid, "the credential id is empty").With("problem", "empty")
-	case len(id) > credential.MaxIDLength:
-		return credential.Errorf(credential.CredentialIDInvalid, "the credential id has %d bytes; at most %d are allowed", len(id), credential.MaxIDLength).With("problem", "too long")
-	case !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl):
-		return credential.Errorf(credential.CredentialIDInvalid, "the credential id %+q holds control characters", id).With("problem", "control characters")
-	}
-	return nil
+	return wire.CheckID(in.GetCredentialId())
 }
 
 // checkAnswer keeps from the host what the contract forbids. What is wrong is said, the values are not.
@@ -306,28 +286,8 @@ func (s *server[S, P]) checkAnswer(request credential.Request, answer *credentia
 	defect := func(problem string) error {
 		return credential.Errorf(credential.Internal, "provider %s made a credential %q that the contract forbids: %s", s.definition.Name, request.ID, problem)
 	}
-	if answer == nil {
-		return defect("there is none")
-	}
-	password, hasPassword := answer.Password.Get()
-	switch {
-	case answer.ID != request.ID:
-		return defect("it has another id")
-	case answer.Username == "":
-		return defect("the username is empty")
-	case !hasPassword && answer.Extra[credential.PrivateKeyField].IsEmpty():
-		return defect("neither a password nor a private_key")
-	case strings.ContainsAny(answer.Username, "\x00\r\n"):
-		return defect("the username holds NUL, CR or LF")
-	case strings.ContainsAny(password.Reveal(), "\x00\r\n"):
-		return defect("the password holds NUL, CR or LF")
-	}
-	texts := []string{answer.Username, password.Reveal(), answer.VersionID}
-	for key, value := range answer.Extra {
-		texts = append(texts, key, value.Reveal())
-	}
-	if slices.ContainsFunc(texts, func(text string) bool { return !utf8.ValidString(text) }) {
-		return defect("it isn't valid UTF-8")
+	if problem := wire.CredentialProblem(request, answer); problem != "" {
+		return defect(problem)
 	}
 	return nil
 }
@@ -337,8 +297,8 @@ func (s *server[S, P]) checkPage(page credential.Page, size int) error {
 	defect := func(problem string) error {
 		return credential.Errorf(credential.Internal, "provider %s made a page that the contract forbids: %s", s.definition.Name, problem)
 	}
-	if len(page.Credentials) > size {
-		return defect(fmt.Sprintf("%d credentials where at most %d were asked for", len(page.Credentials), size))
+	if problem := wire.PageProblem(page, size); problem != "" {
+		return defect(problem)
 	}
 	if !utf8.ValidString(page.NextToken) {
 		return defect("its next token isn't valid UTF-8")
@@ -347,7 +307,7 @@ func (s *server[S, P]) checkPage(page credential.Page, size int) error {
 }
 
 // logFailure leaves a trace of a failed call. Callers see the error itself, so it is for debugging only, unless the
-// provider itself is at fault. It logs what goes to the host and no more: nobody knows what other errors quote.
+// provider itself is at fault. It logs what goes to the host and no more: what other errors quote is unknown.
 func (s *server[S, P]) logFailure(ctx context.Context, what, id string, err error) {
 	e := wire.AsError(err)
 	level := hclog.Debug

@@ -129,7 +129,7 @@ func nameOf(field reflect.StructField) string {
 	return name
 }
 
-// settable says whether a setting may have the type. The deriving library takes others as well, but as something that
+// settable reports whether a setting may have the type. The deriving library takes others as well, but as something that
 // their author can't have meant: a time.Duration as a number of nanoseconds, a list of secrets as one of plain texts.
 func settable(t reflect.Type) bool {
 	switch t {

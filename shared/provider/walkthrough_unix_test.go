@@ -4,7 +4,6 @@ package provider_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -13,31 +12,34 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/tom-worker/credential-provider/shared/internal/document"
+	"github.com/tom-worker/credential-provider/shared/internal/markdowntest"
 )
 
 // The walkthrough is a shell session in the README's first section, and this is its convention. In a block that is marked
-// "console" a line that begins with "$ " is a command; all commands of the section are run by one shell, in their order, and each must
+// "console" a line that starts with "$ " is a command; all commands of the section are run by one shell, in their order, and each must
 // succeed. The lines after a command are what it prints to standard output: a line "..." stands for any number of lines,
-// and times and digests may differ. A command without such lines may print anything.
-const walkthrough = "## From an empty folder to a green run"
+// and times and digests may differ. A command without such lines may print anything. A block that is marked "console offline"
+// stands for the block before it where there is no network.
+const walkthrough = "## From an empty directory to a green run"
 
-// published is where the walkthrough clones from. Here git is told to take this working tree instead.
-const published = "https://github.com/tom-worker/credential-provider"
-
-// step is one command with what it is said to print.
+// step is one command with the output that is documented.
 type step struct{ command, output string }
 
-func steps(d document.Document) []step {
+func steps(d markdowntest.Document, offline bool) []step {
 	var all []step
+	before := 0 // how many steps there are without those of the block before
 	for _, block := range d.Section(walkthrough).Blocks() {
-		if block.Info != "console" {
+		switch {
+		case block.Info == "console":
+			before = len(all)
+		case block.Info == "console offline" && offline:
+			all = all[:before]
+		default:
 			continue
 		}
 		for line := range strings.Lines(block.Text) {
@@ -51,9 +53,10 @@ func steps(d document.Document) []step {
 	return all
 }
 
-// TestWalkthrough does what a reader of README.md does, in an empty folder outside the repository. What a machine has in its
-// module cache after it has built and tested the repository is enough for it: it needs no network.
+// TestWalkthrough does what a reader of README.md does, in an empty directory outside the repository. Where `go mod tidy`
+// has no network, it goes the way without one: what is in the module cache once the repository has been tested is enough.
 func TestWalkthrough(t *testing.T) {
+	t.Parallel()
 	for _, program := range []string{"git", "go", "sh", "sha256sum"} {
 		if _, err := exec.LookPath(program); err != nil {
 			if os.Getenv("CI") == "true" {
@@ -62,12 +65,57 @@ func TestWalkthrough(t *testing.T) {
 			t.Skipf("the walkthrough needs %s: %v", program, err)
 		}
 	}
-	all := steps(document.Read(t, "README.md"))
+	document := markdowntest.Read(t, "README.md")
+	all := steps(document, !online(t))
 	if len(all) < 15 {
 		t.Fatalf("only %d commands were found in README.md", len(all))
 	}
 	alone(t, "127.0.0.1:8300")
+	walk(t, all)
+}
 
+// TestWalkthroughWithoutNetwork goes the other way as far as the provider's build.
+func TestWalkthroughWithoutNetwork(t *testing.T) {
+	t.Parallel()
+	for _, program := range []string{"git", "go", "sh"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("the walkthrough needs %s, which TestWalkthrough reports: %v", program, err)
+		}
+	}
+	document := markdowntest.Read(t, "README.md")
+	online, offline := steps(document, false), steps(document, true)
+	if slices.Equal(online, offline) {
+		t.Fatal("README.md has no block for machines without a network")
+	}
+	builds := slices.IndexFunc(offline, func(s step) bool { return strings.HasPrefix(s.command, "go vet ") })
+	walk(t, offline[:builds+1], "GOPROXY=off", "GOFLAGS=")
+}
+
+// online reports whether go can fetch what the scaffold's module needs.
+func online(t *testing.T) bool {
+	t.Helper()
+	repository, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	directory := t.TempDir()
+	if err := os.CopyFS(directory, os.DirFS("scaffold")); err != nil {
+		t.Fatal(err)
+	}
+	for _, arguments := range [][]string{{"init", "example.com/keyvalue"}, {"edit", "-replace=github.com/tom-worker/credential-provider=" + repository}, {"tidy"}} {
+		command := exec.CommandContext(bounded(t), "go", append([]string{"mod"}, arguments...)...)
+		command.Dir = directory
+		if output, err := command.CombinedOutput(); err != nil {
+			t.Logf("without a network: %s", output)
+			return false
+		}
+	}
+	return true
+}
+
+// walk runs commands in one shell, with further variables, and compares what they print.
+func walk(t *testing.T, all []step, variables ...string) {
+	t.Helper()
 	var script strings.Builder
 	for _, s := range all {
 		// The marks are on both sides of each command's output.
@@ -80,7 +128,7 @@ func TestWalkthrough(t *testing.T) {
 	var stdout, stderr strings.Builder
 	session := exec.CommandContext(bounded(t), "sh", file)
 	session.Dir = t.TempDir()
-	session.Env = readersEnvironment(t)
+	session.Env = markdowntest.ReadersEnvironment(t, "../..", append(variables, "AWS_EC2_METADATA_DISABLED=true", "GORACE=atexit_sleep_ms=0")...)
 	session.Stdout, session.Stderr = &stdout, &stderr
 	session.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	session.Cancel = func() error { return syscall.Kill(-session.Process.Pid, syscall.SIGKILL) }
@@ -126,7 +174,7 @@ func bounded(t *testing.T) context.Context {
 	return ctx
 }
 
-// alone waits until no other run of this test uses the address that the scaffold's files name, and nobody else does.
+// alone waits until no other run of this test uses the address that the scaffold's files name, and no other process does.
 func alone(t *testing.T, address string) {
 	t.Helper()
 	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "tom-credential-walkthrough.lock"), os.O_CREATE|os.O_RDWR, 0o600)
@@ -144,65 +192,14 @@ func alone(t *testing.T, address string) {
 	_ = listener.Close()
 }
 
-// readersEnvironment is that of a person with a home of their own, who has git and Go set up as this machine has.
-func readersEnvironment(t *testing.T) []string {
-	t.Helper()
-	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "TMPDIR=" + os.TempDir(), "LANG=C", "GIT_CONFIG_NOSYSTEM=1",
-		"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=url." + snapshot(t) + ".insteadOf", "GIT_CONFIG_VALUE_0=" + published,
-		"AWS_EC2_METADATA_DISABLED=true", "GORACE=atexit_sleep_ms=0"}
-	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE", "GOTOOLCHAIN"} {
-		value, err := exec.Command("go", "env", name).Output()
-		if err != nil {
-			t.Fatalf("go env %s: %v", name, err)
-		}
-		env = append(env, name+"="+strings.TrimSpace(string(value)))
-	}
-	return env
-}
-
-// snapshot makes a repository of the working tree, with what isn't committed yet.
-func snapshot(t *testing.T) string {
-	t.Helper()
-	const root = "../.."
-	list, err := exec.Command("git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
-	if err != nil {
-		t.Fatalf("this isn't a git working tree, so nothing can be cloned: %v", err)
-	}
-	folder := filepath.Join(t.TempDir(), "snapshot")
-	for name := range strings.SplitSeq(strings.Trim(string(list), "\x00"), "\x00") {
-		content, err := os.ReadFile(filepath.Join(root, name))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed, and not committed yet
-		}
-		target := filepath.Join(folder, name)
-		info, infoErr := os.Stat(filepath.Join(root, name))
-		if err := errors.Join(err, infoErr, os.MkdirAll(filepath.Dir(target), 0o755)); err != nil { //nolint:gosec // what is public anyway
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(target, content, info.Mode().Perm()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, arguments := range [][]string{
-		{"init", "--quiet"},
-		{"add", "--all", "--force"},
-		{"-c", "user.name=Test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false", "commit", "--quiet", "--message", "the working tree"},
-	} {
-		if output, err := exec.Command("git", append([]string{"-C", folder}, arguments...)...).CombinedOutput(); err != nil {
-			t.Fatalf("git %s: %v\n%s", strconv.Quote(strings.Join(arguments, " ")), err, output)
-		}
-	}
-	return folder
-}
-
 var scaffoldLink = regexp.MustCompile(`\(scaffold/([^)]+)\)`)
 
 // TestScaffoldInTheReadme: every excerpt is in the file that it is said to be from, and the table has every file.
 func TestScaffoldInTheReadme(t *testing.T) {
-	readme := document.Read(t, "README.md")
+	readme := markdowntest.Read(t, "README.md")
 	excerpts := 0
 	for _, block := range readme.Blocks() {
-		if block.Info == "console" {
+		if strings.HasPrefix(block.Info, "console") {
 			continue
 		}
 		link := scaffoldLink.FindStringSubmatch(block.Before)
@@ -234,6 +231,6 @@ func TestScaffoldInTheReadme(t *testing.T) {
 	})
 	slices.Sort(named)
 	if err != nil || !slices.Equal(named, there) {
-		t.Errorf("the table has %v, the folder %v, %v", named, there, err)
+		t.Errorf("the table has %v, the directory %v, %v", named, there, err)
 	}
 }

@@ -20,15 +20,15 @@ type echo struct{ username string }
 
 func (e *echo) Get(_ context.Context, request credential.Request) (*credential.Credential, error) {
 	switch request.ID {
-	case "nobody":
+	case "absent":
 		return nil, credential.Errorf(credential.CredentialNotFound, "there is no credential %q", request.ID)
 	case "panic":
-		panic("with a value that nobody may see")
+		panic("with a value that must not be seen")
 	}
 	return &credential.Credential{
 		ID:       request.ID,
 		Username: e.username,
-		Password: credential.Some(credential.NewRedacted("password of " + request.ID)),
+		Password: credential.Password("password of " + request.ID),
 	}, nil
 }
 

@@ -85,7 +85,7 @@ func (p *Provider) Client() credentialv1.CredentialProviderClient { return p.cli
 // Log is what the provider has logged so far, at every level, as JSON lines.
 func (p *Provider) Log() string { return p.log.String() }
 
-// Metadata is what the provider tells of itself.
+// Metadata describes the provider.
 func (p *Provider) Metadata(ctx context.Context) (*credentialv1.GetMetadataResponse, error) {
 	response, err := p.client.GetMetadata(ctx, &credentialv1.GetMetadataRequest{})
 	return response, wire.FromStatus(err)

@@ -28,7 +28,7 @@ func TestServe(t *testing.T) {
 	if password, _ := got.Password.Get(); got.Username != "netops" || password.Reveal() != "password of lab" {
 		t.Errorf("username %q, or the password, is wrong", got.Username)
 	}
-	results, err := p.GetBatch(t.Context(), []credential.Request{{ID: "lab"}, {ID: "nobody"}})
+	results, err := p.GetBatch(t.Context(), []credential.Request{{ID: "lab"}, {ID: "absent"}})
 	if err != nil || len(results) != 2 || results[0].Credential.ID != "lab" || !errors.Is(results[1].Err, credential.CredentialNotFound) {
 		t.Errorf("batch %v, %v", results, err)
 	}
@@ -46,12 +46,12 @@ func TestServe(t *testing.T) {
 func TestErrors(t *testing.T) {
 	p := providertest.Serve(t, definition, nil)
 	for id, want := range map[string]credential.Reason{
-		"nobody": credential.CredentialNotFound,
+		"absent": credential.CredentialNotFound,
 		"panic":  credential.Internal,
 		"":       credential.CredentialIDInvalid,
 	} {
 		_, err := p.Get(t.Context(), credential.Request{ID: id})
-		if !errors.Is(err, want) || strings.Contains(fmt.Sprint(err), "nobody may see") {
+		if !errors.Is(err, want) || strings.Contains(fmt.Sprint(err), "must not be seen") {
 			t.Errorf("id %q: %v", id, err)
 		}
 	}

@@ -14,9 +14,6 @@ import (
 
 // Each of these methods is an ability that the worker is told of because it is there. Delete what your service can't do.
 
-// ReadsVersions marks that Get and GetBatch honour a version (VERSION).
-func (p *keyvalue) ReadsVersions() {}
-
 // List returns one page of keys (LIST).
 func (p *keyvalue) List(ctx context.Context, pageSize int, pageToken string) (credential.Page, error) {
 	query := url.Values{"limit": {strconv.Itoa(pageSize)}}

@@ -92,9 +92,9 @@ func (c *client) refused(response *http.Response, answer []byte, path string) (r
 		return "", credential.Errorf(credential.AccessDenied, "the token may not read %s", path).
 			With("action", response.Request.Method).With("resource", path).WithHelp("allow it, or use another token")
 	case status == http.StatusTooManyRequests:
-		throttled := credential.Errorf(credential.Throttled, "the service at %s asks for fewer calls", c.base.Host)
+		throttled := credential.Errorf(credential.Throttled, "the service at %s throttles", c.base.Host)
 		if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil {
-			throttled.RetryDelay = time.Duration(seconds) * time.Second
+			throttled.RetryDelay = time.Duration(min(seconds, 3600)) * time.Second // a proxy may say anything
 		}
 		return "", throttled
 	case status >= 500:

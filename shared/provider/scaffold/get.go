@@ -18,7 +18,7 @@ import (
 // possibleID is what the service allows as a key. What becomes part of a path must not be a dot or two.
 var possibleID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$`)
 
-// entry is one key of the service. Its value is whatever a person has stored there.
+// entry is one key of the service. Its value is whatever a user has stored there.
 type entry struct {
 	Key     string          `json:"key"`
 	Value   json.RawMessage `json:"value"`
@@ -57,6 +57,9 @@ func toCredential(id, refusal string, found entry) (*credential.Credential, erro
 			WithHelp(`store it: {"username": "...", "password": "..."}`)
 	case "no_such_version":
 		return nil, credential.Errorf(credential.VersionNotFound, "key %q has no such version", id)
+	case "forbidden":
+		return nil, credential.Errorf(credential.AccessDenied, "the token may not read key %q", id).
+			With("action", "read").With("resource", id).WithHelp("allow it, or use another token")
 	case "deleted":
 		return nil, credential.Errorf(credential.CredentialDeleted, "key %q is deleted", id).WithHelp("restore it in the service")
 	default:
@@ -91,7 +94,7 @@ func parse(id string, found entry) (*credential.Credential, error) {
 			if name == "username" {
 				result.Username = text
 			} else {
-				result.Password = credential.Some(credential.NewRedacted(text))
+				result.Password = credential.Password(text)
 			}
 		case isText:
 			result.Extra[name] = credential.NewRedacted(text)

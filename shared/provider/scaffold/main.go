@@ -1,5 +1,5 @@
 // Program tom-credential-keyvalue is a credential provider for a key-value service with an HTTP API. It is a scaffold: copy
-// the folder, rename the provider, and replace what knows the service (client.go and the paths in the other files).
+// the directory, rename the provider, and replace what knows the service (client.go and the paths in the other files).
 package main
 
 import (
@@ -27,13 +27,16 @@ var definition = provider.Definition[settings, *keyvalue]{
 	Name:        "keyvalue",
 	Version:     version,
 	Description: "reads device credentials from a key-value service",
+	Versions:    true, // Get and GetBatch honour a version (VERSION)
 	Defaults:    settings{RequestTimeout: provider.Duration(3 * time.Second)},
 	New:         newProvider,
+
+	PreviousVersionLabel: "previous",
 }
 
 func main() { provider.Main(definition) }
 
-// keyvalue is the provider. What it can do is what it has methods for: Get, and those in abilities.go.
+// keyvalue is the provider. Its abilities are its methods: Get, and those in abilities.go; versions are in the definition.
 type keyvalue struct{ client *client }
 
 // newProvider uses no network: a worker must be able to start while the service is down.

@@ -99,9 +99,9 @@ func TestSettings(t *testing.T) {
 
 // TestConformance is the same run as `host-example conformance`.
 func TestConformance(t *testing.T) {
-	folder := t.TempDir()
-	build(t, ".", filepath.Join(folder, "tom-credential-keyvalue"))
-	build(t, "./backend", filepath.Join(folder, "backend"))
+	directory := t.TempDir()
+	build(t, ".", filepath.Join(directory, "tom-credential-keyvalue"))
+	build(t, "./backend", filepath.Join(directory, "backend"))
 	text, err := os.ReadFile("fixtures.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -111,8 +111,8 @@ func TestConformance(t *testing.T) {
 		t.Fatal(err)
 	}
 	conformance.Run(t, conformance.Options{
-		Plugin:   filepath.Join(folder, "tom-credential-keyvalue"),
-		Settings: map[string]any{"url": startBackend(t, filepath.Join(folder, "backend")), "token": "canary-token-4710"},
+		Plugin:   filepath.Join(directory, "tom-credential-keyvalue"),
+		Settings: map[string]any{"url": startBackend(t, filepath.Join(directory, "backend")), "token": "canary-token-4710"},
 		Fixtures: fixtures,
 	})
 }
@@ -124,7 +124,7 @@ func build(t *testing.T, source, path string) {
 	}
 }
 
-// startBackend returns the URL of a service of its own.
+// startBackend starts a service and returns its URL.
 func startBackend(t *testing.T, path string) string {
 	t.Helper()
 	command := exec.Command(path, "-listen", "127.0.0.1:0")

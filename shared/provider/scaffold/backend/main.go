@@ -3,6 +3,7 @@
 //
 //	backend                 serve, and print the URL, until standard input ends
 //	backend COMMAND...      serve while the command runs, and end as it ends
+//	backend -state STATE    tell the one at SETTING_URL that from now on it is changed, deleted, denied, stalled or as it was
 package main
 
 import (
@@ -15,8 +16,10 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,22 +32,65 @@ var versions = map[string][]string{
 		`{"username": "admin", "password": "canary-4712", "enable_password": "canary-4713", "port": 2222}`,
 	},
 	"core":    {`{"username": "netops", "password": "canary-4714"}`},
+	"blanks":  {`{"username": "admin", "password": " canary-4718 "}`},
+	"accents": {`{"username": "admin", "password": "cänary-4719"}`},
+	"signs":   {`{"username": "admin", "password": "canary+<&\"%41-4720"}`},
+	"long":    {`{"username": "admin", "password": "canary-4721-` + strings.Repeat("x", 80) + `"}`},
+	"empty":   {`{"username": "admin", "password": ""}`},
 	"keyed":   {`{"username": "git", "private_key": "canary-4715"}`},
 	"broken":  {`{"username": "admin", "password": ["canary-4716"]}`},
 	"stalled": {`{"username": "admin", "password": "canary-4717"}`},
 }
 
 // order is the order of a listing.
-var order = []string{"broken", "core", "keyed", "lab", "stalled"}
+var order = []string{"accents", "blanks", "broken", "core", "empty", "keyed", "lab", "long", "signs", "stalled"}
+
+// refusals are the keys that can't be read, with the service's words for it.
+var refusals = map[string]string{"secret": "forbidden", "old": "deleted"}
+
+// changed are the values that some keys have in the state "changed".
+var changed = map[string]string{
+	"lab": `{"username": "admin", "password": "canary-4722"}`,
+	"new": `{"username": "new", "password": "canary-4723"}`,
+}
+
+// state is what has happened to the service: for the conformance checks, by which a provider with a cache is found.
+var state atomic.Value
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:8300", "`address` to listen on")
+	become := flag.String("state", "", "tell the one at SETTING_URL what `state` it is in")
 	flag.Parse()
+	if *become != "" {
+		if err := tell(*become); err != nil {
+			fmt.Fprintln(os.Stderr, "backend:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	status, err := run(*listen, flag.Args())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "backend:", err)
 	}
 	os.Exit(status)
+}
+
+// tell puts the service that serves elsewhere into a state.
+func tell(state string) error {
+	request, err := http.NewRequest(http.MethodPut, os.Getenv("SETTING_URL")+"/v1/state/"+state, nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the service answers with %s", response.Status)
+	}
+	return nil
 }
 
 func run(address string, command []string) (int, error) {
@@ -77,16 +123,26 @@ func handler() http.Handler {
 	mux.HandleFunc("GET /v1/keys", list)
 	mux.HandleFunc("GET /v1/keys/{key}", func(w http.ResponseWriter, r *http.Request) {
 		key := r.PathValue("key")
-		if key == "stalled" {
+		if key == "stalled" || key == "core" && state.Load() == "stalled" {
 			<-r.Context().Done() // until the caller gives up
 			return
 		}
 		found := read(key, r.URL.Query().Get("version"), r.URL.Query().Get("label"))
 		status := http.StatusOK
-		if found["error"] != nil {
+		switch found["error"] {
+		case nil:
+		case "forbidden":
+			status = http.StatusForbidden
+		case "deleted":
+			status = http.StatusGone
+		default:
 			status = http.StatusNotFound
 		}
 		answer(w, status, found)
+	})
+	mux.HandleFunc("PUT /v1/state/{state}", func(w http.ResponseWriter, r *http.Request) {
+		state.Store(r.PathValue("state"))
+		answer(w, http.StatusOK, map[string]string{})
 	})
 	mux.HandleFunc("POST /v1/batch", func(w http.ResponseWriter, r *http.Request) {
 		var wanted []struct{ Key, Version, Label string }
@@ -111,14 +167,31 @@ func handler() http.Handler {
 
 // read is what the service says of one key.
 func read(key, version, label string) map[string]any {
+	refusal := refusals[key]
+	switch now := state.Load(); {
+	case key == "core" && now == "deleted":
+		refusal = "deleted"
+	case key == "core" && now == "denied":
+		refusal = "forbidden"
+	case key == "keyed" && now == "deleted":
+		refusal = "no_such_key"
+	}
+	if refusal != "" {
+		return map[string]any{"error": refusal}
+	}
 	all, ok := versions[key]
+	if value := changed[key]; value != "" && state.Load() == "changed" {
+		all, ok = append(slices.Clone(all), value), true
+	}
 	if !ok {
 		return map[string]any{"error": "no_such_key"}
 	}
 	n := len(all)
 	switch {
 	case version != "":
-		n, _ = strconv.Atoi(version)
+		if n, _ = strconv.Atoi(version); strconv.Itoa(n) != version {
+			n = 0
+		}
 	case label == "previous":
 		n--
 	case label != "":
@@ -133,22 +206,29 @@ func read(key, version, label string) map[string]any {
 }
 
 func list(w http.ResponseWriter, r *http.Request) {
+	order := order
+	switch state.Load() {
+	case "changed":
+		order = append(slices.Clone(order), "new")
+	case "deleted":
+		order = slices.DeleteFunc(slices.Clone(order), func(key string) bool { return key == "keyed" || key == "core" })
+	}
 	limit, _ := strconv.Atoi(r.URL.Query().Get("limit"))
-	begin := 0
+	first := 0
 	if page := r.URL.Query().Get("page"); page != "" {
 		n, err := strconv.Atoi(strings.TrimPrefix(page, "page-"))
 		if err != nil || n < 1 || n >= len(order) || page != fmt.Sprintf("page-%d", n) {
 			answer(w, http.StatusBadRequest, map[string]string{"error": "no_such_page"})
 			return
 		}
-		begin = n
+		first = n
 	}
-	end := min(begin+max(limit, 1), len(order))
+	end := min(first+max(limit, 1), len(order))
 	next := ""
 	if end < len(order) {
 		next = fmt.Sprintf("page-%d", end)
 	}
-	answer(w, http.StatusOK, map[string]any{"keys": order[begin:end], "next": next})
+	answer(w, http.StatusOK, map[string]any{"keys": order[first:end], "next": next})
 }
 
 func answer(w http.ResponseWriter, status int, body any) {

@@ -8,5 +8,5 @@ func holdLock(string) *os.File { return nil }
 // holdSign does nothing: a program that may run again is in use.
 func holdSign(string) *os.File { return nil }
 
-// isLeftOver knows of nothing: a host that is killed leaves its folders to the system's own clean-up.
+// isLeftOver knows of nothing: a host that is killed leaves its directories to the system's own clean-up.
 func isLeftOver(string) bool { return false }

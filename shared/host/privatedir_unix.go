@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// holdLock locks a private folder. The file gets its name with the lock on it: nobody may find it without.
+// holdLock locks a private directory. The file gets its name with the lock on it: it is never seen without.
 func holdLock(path string) *os.File {
 	unnamed := filepath.Join(path, lockName+"-")
 	file, err := os.OpenFile(unnamed, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
@@ -28,8 +28,8 @@ func holdLock(path string) *os.File {
 	return file
 }
 
-// holdSign locks the folder itself. systemd-tmpfiles, which removes from the temporary folder what nobody has touched for ten
-// days, leaves a locked folder alone: without its pinned copy a provider could not be started again.
+// holdSign locks the directory itself. systemd-tmpfiles, which removes from the temporary directory what was not touched for ten
+// days, leaves a locked directory alone: without its pinned copy a provider could not be started again.
 func holdSign(path string) *os.File {
 	file, err := os.Open(filepath.Clean(path))
 	if err != nil {
@@ -42,7 +42,7 @@ func holdSign(path string) *os.File {
 	return file
 }
 
-// isLeftOver says whether a folder is a private one of this user's, and its host is gone.
+// isLeftOver reports whether a directory is a private one of this user's, and its host is gone.
 func isLeftOver(path string) bool {
 	info, err := os.Lstat(path)
 	if err != nil {

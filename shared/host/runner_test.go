@@ -3,7 +3,6 @@
 package host
 
 import (
-	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -17,16 +16,17 @@ import (
 	"github.com/tom-worker/credential-provider/shared/internal/wire"
 )
 
-// go-plugin makes a folder of its own before it comes to starting a process. Where there is no room for that, nobody may
+// go-plugin makes its own directory before it comes to starting a process. Where there is no room for that, no caller may
 // wait for the process.
 func TestStartThatNeverComesToAProcess(t *testing.T) {
 	t.Parallel()
-	p := &process{child: newChild("memory", os.Args[0], nil, func(text string) string { return text })}
-	p.life, p.giveUp = context.WithCancelCause(context.Background())
+	p := newProcess()
+	p.runner = newRunner("memory", &runnable{path: os.Args[0], name: os.Args[0]}, nil, func(text string) string { return text })
+	p.link = newLink(p.runner, nil)
 	p.client = plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  wire.Handshake,
 		Plugins:          plugin.PluginSet{},
-		RunnerFunc:       func(hclog.Logger, *exec.Cmd, string) (runner.Runner, error) { return p.child, nil },
+		RunnerFunc:       func(hclog.Logger, *exec.Cmd, string) (runner.Runner, error) { return p.runner, nil },
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: "/no/room"},
 		Logger:           hclog.NewNullLogger(),
 	})
@@ -35,7 +35,7 @@ func TestStartThatNeverComesToAProcess(t *testing.T) {
 	}
 	stopped := make(chan struct{})
 	go func() {
-		p.stop()
+		_ = p.stop()
 		close(stopped)
 	}()
 	select {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a killed host leaves behind goes with the next start, and what belongs to a living one or to nobody stays.
+// What a killed host leaves behind goes with the next start, and what belongs to a living one or to none stays.
 func TestLeftovers(t *testing.T) {
 	t.Parallel()
 	dir, err := os.MkdirTemp("", "host") // t.TempDir is too long for a socket
@@ -39,8 +39,8 @@ func TestLeftovers(t *testing.T) {
 		}
 		return kill
 	}
-	folders := func() map[string]bool {
-		found, err := filepath.Glob(filepath.Join(dir, folderName+"*"))
+	dirs := func() map[string]bool {
+		found, err := filepath.Glob(filepath.Join(dir, dirName+"*"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,36 +50,36 @@ func TestLeftovers(t *testing.T) {
 		}
 		return all
 	}
-	somebodys := filepath.Join(dir, folderName+"elsewhere")
+	somebodys := filepath.Join(dir, dirName+"elsewhere")
 	if err := os.Mkdir(somebodys, 0o700); err != nil {
 		t.Fatal(err)
 	}
 
 	start()
-	living := folders()
+	living := dirs()
 	kill := start()
-	if both := folders(); len(both) != len(living)+1 {
+	if both := dirs(); len(both) != len(living)+1 {
 		t.Fatalf("two hosts have %v, the first one alone had %v", both, living)
 	}
 	kill()
-	if left := folders(); len(left) != len(living)+1 {
-		t.Fatalf("a killed host has removed its folder, of which this test knows nothing: %v", left)
+	if left := dirs(); len(left) != len(living)+1 {
+		t.Fatalf("a killed host has removed its directory, of which this test knows nothing: %v", left)
 	}
 	start()
-	now := folders()
+	now := dirs()
 	if len(now) != len(living)+1 {
 		t.Errorf("left over: %v", now)
 	}
 	for path := range living {
 		if !now[path] {
-			t.Errorf("%s is gone, and was in use or nobody's", path)
+			t.Errorf("%s is gone, and was in use or no host's", path)
 		}
 	}
 }
 
-// systemd-tmpfiles removes old files from a temporary folder, but nothing below a folder that somebody has locked.
-func TestFolderIsLockedAgainstCleaners(t *testing.T) {
-	made, err := makeFolder(t.TempDir())
+// systemd-tmpfiles removes old files from a temporary directory, but nothing below a directory that is locked.
+func TestDirIsLockedAgainstCleaners(t *testing.T) {
+	made, err := makePrivateDir(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,10 +89,10 @@ func TestFolderIsLockedAgainstCleaners(t *testing.T) {
 	}
 	defer func() { _ = cleaner.Close() }()
 	if err := unix.Flock(int(cleaner.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
-		t.Error("a cleaner gets the lock of a folder in use")
+		t.Error("a cleaner gets the lock of a directory in use")
 	}
 	made.remove()
 	if err := unix.Flock(int(cleaner.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		t.Errorf("the folder's lock outlives it: %v", err)
+		t.Errorf("the directory's lock outlives it: %v", err)
 	}
 }

@@ -1,0 +1,8 @@
+//go:build unix && !linux
+
+package host
+
+func beTracer()            {}
+func serveTraced()         {}
+func serveAsAnotherUser()  {}
+func beHostOfAnotherUser() {}
