@@ -82,6 +82,8 @@ func (s *skip) Error() string { return s.why }
 
 func skipf(format string, args ...any) error { return &skip{fmt.Sprintf(format, args...)} }
 
+func isSkip(err error) bool { return errors.As(err, new(*skip)) }
+
 // blocked ends a check that could not get to its point. by is the check that is about what stood in the way.
 type blocked struct {
 	by  string

@@ -80,7 +80,7 @@ func (e *exam) notConfigured(ctx context.Context, i *instance) error {
 	return nil
 }
 
-// canary makes up a value that must come back in no message. Nobody knows whether an unknown setting is a misspelt secret.
+// canary makes up a value that must come back in no message. An unknown setting may be a misspelt secret.
 func (e *exam) canary(what string) string {
 	value := "canary" + rand.Text()
 	e.evidence.secret(value, what)

@@ -19,7 +19,7 @@ import (
 
 var launchChecks = []check{
 	{Info: Info{"CP-HANDSHAKE-001", Must, "started by hand, without the cookie or with another one, it exits with status 1",
-		"Launch: when the cookie is absent or different, a person has started the program: explain, and exit with status 1"},
+		"Launch: when the cookie is absent or different, a user started the program by hand: explain, and exit with status 1"},
 		run: func(ctx context.Context, e *exam) error { return e.byHand(ctx, false) }},
 	{Info: Info{"CP-HANDSHAKE-002", Must, "started by hand, it explains itself",
 		"Launch: when the cookie is absent or different, explain that it is a provider"},
@@ -27,8 +27,8 @@ var launchChecks = []check{
 	{Info: Info{"CP-HANDSHAKE-003", Must, "it prints a handshake line of six fields within 10 s",
 		"Launch: 1|1|unix|/path/of/the/socket|grpc|certificate, the DER in base64 without padding"},
 		run: checkHandshakeLine},
-	{Info: Info{"CP-HANDSHAKE-004", Must, "it listens in the folder it is given, or on a loopback address",
-		"Launch: PLUGIN_UNIX_SOCKET_DIR is the folder to create the socket in; on Windows listen on 127.0.0.1"},
+	{Info: Info{"CP-HANDSHAKE-004", Must, "it listens in the directory it is given, or on a loopback address",
+		"Launch: PLUGIN_UNIX_SOCKET_DIR is the directory to create the socket in; on Windows listen on 127.0.0.1"},
 		run: checkListens},
 	{Info: Info{"CP-HANDSHAKE-005", Must, "it finds its protocol version in a list",
 		"Launch: PLUGIN_PROTOCOL_VERSIONS holds comma-separated protocol versions"},
@@ -36,9 +36,9 @@ var launchChecks = []check{
 	{Info: Info{"CP-TLS-001", Must, "it takes connections from the host, with the certificate of the handshake line",
 		"Launch: the certificates are self-signed, are valid for localhost, and serve as client and as server certificate"},
 		run: checkConnection},
-	{Info: Info{"CP-TLS-002", Must, "it refuses a stranger's certificate",
+	{Info: Info{"CP-TLS-002", Must, "it refuses an unknown certificate",
 		"Launch: PLUGIN_CLIENT_CERT: accept connections from its holder only (mutual TLS)"},
-		run: checkStranger},
+		run: checkUnknownCertificate},
 	{Info: Info{"CP-TLS-003", Must, "it refuses connections without a certificate, and without TLS",
 		"Launch: PLUGIN_CLIENT_CERT: accept connections from its holder only (mutual TLS)"},
 		run: checkNoCertificate},
@@ -48,9 +48,12 @@ var launchChecks = []check{
 	{Info: Info{"CP-HEALTH-001", Must, "its health service says SERVING for the service plugin",
 		"Launch: it serves grpc.health.v1.Health, with status SERVING for the service name plugin"},
 		run: checkHealth},
+	{Info: Info{"CP-HEALTH-002", Must, "it still does after Configure, after failed reads, and while the backend is gone",
+		"Launch: grpc.health.v1.Health is about the process: hosts replace one that isn't SERVING, and a new one has no other backend"},
+		after: "CP-HEALTH-001", run: checkHealthLater},
 }
 
-// byHand starts the program as a person would. What it says is judged apart from how it ends.
+// byHand starts the program as a user would by hand. Its output is judged apart from its exit status.
 func (e *exam) byHand(ctx context.Context, explains bool) error {
 	for _, start := range []struct{ how, cookie string }{{"without the cookie", ""}, {"with another cookie", "no-such-cookie"}} {
 		options := hosted()
@@ -100,7 +103,7 @@ func checkListens(ctx context.Context, e *exam) error {
 	if err != nil {
 		return err
 	}
-	return i.shake.checkAddress(i.folder)
+	return i.shake.checkAddress(i.dir)
 }
 
 func checkVersions(ctx context.Context, e *exam) error {
@@ -126,16 +129,16 @@ func checkConnection(ctx context.Context, e *exam) error {
 	return err
 }
 
-func checkStranger(ctx context.Context, e *exam) error {
+func checkUnknownCertificate(ctx context.Context, e *exam) error {
 	i, err := e.unconfigured(ctx)
 	if err != nil {
 		return err
 	}
-	stranger, err := wire.NewCertificate()
+	unknown, err := wire.NewCertificate()
 	if err != nil {
 		return err
 	}
-	if i.admits(ctx, e, credentials.NewTLS(i.clientTLS(stranger))) {
+	if i.admits(ctx, e, credentials.NewTLS(i.clientTLS(unknown))) {
 		return errors.New("it answers the holder of another certificate")
 	}
 	return nil
@@ -158,7 +161,7 @@ func checkNoCertificate(ctx context.Context, e *exam) error {
 // refusalTime is how long a refusal may take; silence is one too.
 const refusalTime = 3 * time.Second
 
-// admits says whether a call over another connection is answered.
+// admits reports whether a call over another connection is answered.
 func (i *instance) admits(ctx context.Context, e *exam, transport credentials.TransportCredentials) bool {
 	conn, err := i.dial(e, transport)
 	if err != nil {
@@ -188,6 +191,11 @@ func checkHealth(ctx context.Context, e *exam) error {
 	if err != nil {
 		return err
 	}
+	return i.healthy(ctx)
+}
+
+// healthy returns an error if the health service doesn't say that the process serves.
+func (i *instance) healthy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	response, err := i.health.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: healthService})
@@ -196,6 +204,36 @@ func checkHealth(ctx context.Context, e *exam) error {
 	}
 	if response.GetStatus() != grpc_health_v1.HealthCheckResponse_SERVING {
 		return fmt.Errorf("the status is %s", response.GetStatus())
+	}
+	return nil
+}
+
+func checkHealthLater(ctx context.Context, e *exam) error {
+	i, err := e.configured(ctx)
+	if err != nil {
+		return err
+	}
+	if err := i.healthy(ctx); err != nil {
+		return fmt.Errorf("after Configure: %w", err)
+	}
+	for id := range e.options.Fixtures.Malformed {
+		_, _ = i.get(ctx, id)
+	}
+	_, _ = i.get(ctx, e.options.Fixtures.Missing[0])
+	if err := i.healthy(ctx); err != nil {
+		return fmt.Errorf("after reads that failed: %w", err)
+	}
+	if e.options.Fixtures.BackendGone == nil || e.options.Attach != "" {
+		return nil
+	}
+	if i, err = e.withoutBackend(ctx); err != nil {
+		return within("CP-BACKEND-001", err)
+	}
+	for range tries {
+		_, _ = i.get(ctx, e.anyID())
+		if err := i.healthy(ctx); err != nil {
+			return fmt.Errorf("while the backend is gone: %w", err)
+		}
 	}
 	return nil
 }

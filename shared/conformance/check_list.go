@@ -18,7 +18,7 @@ var listChecks = []check{
 		"ListCredentials lists what could be read"},
 		needs: credential.CapabilityList, after: "CP-LIST-001", run: checkListExact},
 	{Info: Info{"CP-LIST-003", Must, "small pages have every id once, and together what one large page has",
-		"ListCredentials: each id comes once in a listing of a backend that doesn't change meanwhile"},
+		"ListCredentials: each id comes once in a listing of a backend that doesn't change"},
 		needs: credential.CapabilityList, after: "CP-LIST-001", run: checkListDisjoint},
 	{Info: Info{"CP-LIST-004", Must, "a page has at most as many as were asked for",
 		"ListCredentialsRequest.page_size: at most so many on the page"},

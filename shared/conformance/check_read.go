@@ -31,6 +31,16 @@ var readChecks = []check{
 	{Info: Info{"CP-GET-006", Must, "what exists but isn't a credential is CREDENTIAL_MALFORMED",
 		"Errors: CREDENTIAL_MALFORMED, FAILED_PRECONDITION: it exists but isn't a credential"},
 		run: checkMalformed},
+	{Info: Info{"CP-GET-007", Must, "what the backend denies is ACCESS_DENIED",
+		"Errors: ACCESS_DENIED, PERMISSION_DENIED: the backend refuses"},
+		run: func(ctx context.Context, e *exam) error {
+			return e.refusedIfAny(ctx, e.options.Fixtures.Denied, "denied", credential.AccessDenied)
+		}},
+	{Info: Info{"CP-GET-008", Must, "what is deleted is CREDENTIAL_DELETED, or not found",
+		"Errors: CREDENTIAL_DELETED, NOT_FOUND: the credential is scheduled for deletion"},
+		run: func(ctx context.Context, e *exam) error {
+			return e.refusedIfAny(ctx, e.options.Fixtures.Deleted, "deleted", credential.CredentialDeleted, credential.CredentialNotFound)
+		}},
 }
 
 // ids are those of the fixtures' credentials, sorted.
@@ -110,6 +120,14 @@ func checkMalformed(ctx context.Context, e *exam) error {
 		return skipf("the fixtures name nothing malformed")
 	}
 	return e.refusedIDs(ctx, ids, credential.CredentialMalformed)
+}
+
+// refusedIfAny is refusedIDs for ids that fixtures may have.
+func (e *exam) refusedIfAny(ctx context.Context, ids []string, what string, reasons ...credential.Reason) error {
+	if len(ids) == 0 {
+		return skipf("the fixtures name no %s id", what)
+	}
+	return e.refusedIDs(ctx, ids, reasons...)
 }
 
 // refusedIDs reads ids that must all fail for one of these reasons.

@@ -3,6 +3,10 @@ package conformance
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
 
 	credentialv1 "github.com/tom-worker/credential-provider/proto/tom/credential/v1"
 	"github.com/tom-worker/credential-provider/shared/credential"
@@ -18,6 +22,12 @@ var validateChecks = []check{
 	{Info: Info{"CP-VALIDATE-003", Must, "a credential that can't be read is an answer, not an error",
 		"Validate: what is found wrong is an answer, not an error"},
 		after: "CP-VALIDATE-001", run: checkReportMissing},
+	{Info: Info{"CP-VALIDATE-004", Must, "it finds that the id it is given can't be read",
+		"ValidateRequest.credential_id: a credential to read as the last proof"},
+		after: "CP-VALIDATE-003", run: checkReportLooks},
+	{Info: Info{"CP-VALIDATE-005", Must, "a slow id doesn't keep it beyond its deadline",
+		"Validate: the checks run side by side, each bounded in time"},
+		after: "CP-VALIDATE-001", run: checkReportSlow},
 }
 
 // validate lets a process check its backend.
@@ -98,4 +108,63 @@ func checkReportMissing(ctx context.Context, e *exam) error {
 	}
 	_, err = i.validate(ctx, &e.options.Fixtures.Missing[0])
 	return err
+}
+
+func checkReportLooks(ctx context.Context, e *exam) error {
+	i, err := e.configured(ctx)
+	if err != nil {
+		return err
+	}
+	id := e.anyID()
+	good, err := i.validate(ctx, &id)
+	if err != nil {
+		return err
+	}
+	if len(good.GetChecks()) == 0 {
+		return skipf("the provider has nothing to check")
+	}
+	f := e.options.Fixtures
+	// Ids that only resemble one that exists, if a read doesn't find them either.
+	var strays []string
+	for _, stray := range []string{strings.ToUpper(id), id + " ", " " + id, id + ".", id + "/"} {
+		if _, err := i.get(ctx, stray); err != nil {
+			strays = append(strays, stray)
+		}
+	}
+	for _, id := range slices.Concat(f.Missing, slices.Sorted(maps.Keys(f.Malformed)), f.Denied, strays) {
+		if err := i.doubts(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// doubts returns an error if Validate finds nothing wrong with an id that can't be read.
+func (i *instance) doubts(ctx context.Context, id string) error {
+	report, err := i.validate(ctx, &id)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(report.GetChecks(), func(check *credentialv1.Check) bool {
+		return check.GetStatus() == credentialv1.CheckStatus_CHECK_STATUS_FAILED || check.GetStatus() == credentialv1.CheckStatus_CHECK_STATUS_WARNING
+	}) {
+		return fmt.Errorf("every check of %s passed", shown(id))
+	}
+	return nil
+}
+
+func checkReportSlow(ctx context.Context, e *exam) error {
+	if len(e.options.Fixtures.Slow) == 0 {
+		return skipf("the fixtures name no slow id")
+	}
+	return e.patiently(func(times time.Duration) error {
+		i, err := e.freshReady(ctx, hosted())
+		if err != nil {
+			return err
+		}
+		return bringsAnswer(ctx, "Validate", times*shortTime, func(ctx context.Context) error {
+			_, err := i.provider.Validate(ctx, &credentialv1.ValidateRequest{CredentialId: &e.options.Fixtures.Slow[0]})
+			return err
+		})
+	})
 }

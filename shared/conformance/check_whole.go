@@ -1,39 +1,28 @@
 package conformance
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"slices"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
+	credentialv1 "github.com/tom-worker/credential-provider/proto/tom/credential/v1"
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
-// These judge everything that was seen in the run.
+// These judge the form of everything that was seen in the run.
 var wholeRunChecks = []check{
-	{Info: Info{"CP-SECRECY-001", Must, "no argument of its processes holds a secret",
-		"Duties: no secret may leave the process in any other way than in the fields marked: not in an argument"},
-		run: checkArguments},
-	{Info: Info{"CP-SECRECY-002", Must, "nothing that it writes holds a secret: raw, escaped or encoded",
-		"Duties: no secret may leave the process in any other way than in the fields marked: not in a log line"},
-		run: checkWritten},
-	{Info: Info{"CP-SECRECY-003", Must, "no error holds a secret",
-		"Duties: not in an error; Errors: the message never holds a secret, not even in part"},
-		run: checkErrors},
-	{Info: Info{"CP-SECRECY-004", Must, "no metadata, listing or check of Validate holds a secret",
-		"Duties: no secret may leave the process in any other way than in the fields marked with debug_redact"},
-		run: checkAnswers},
 	{Info: Info{"CP-HANDSHAKE-006", Must, "it writes nothing to standard output but the handshake line",
 		"Launch: one line to standard output and nothing else there, ever"},
 		after: "CP-HANDSHAKE-003", run: checkStdout},
-	{Info: Info{"CP-LOG-001", Must, "the fields @level, @message and @timestamp of its log lines are texts",
+	{Info: Info{"CP-LOG-001", Must, "the fields @level, @message and @timestamp of its log lines are strings",
 		"Launch: log lines: @level, @message, @timestamp as strings; other values crash some hosts"},
 		run: checkLogTypes},
 	{Info: Info{"CP-LOG-002", Should, "its log lines are JSON objects with level, message and time",
@@ -45,6 +34,24 @@ var wholeRunChecks = []check{
 	{Info: Info{"CP-ERROR-002", Should, "every error has a message",
 		"Errors: the message names the thing it is about"},
 		run: checkErrorMessage},
+	{Info: Info{"CP-ERROR-003", Must, "every error has one ErrorInfo of the contract, and no more",
+		"Errors: an error is a gRPC status whose details hold a google.rpc.ErrorInfo; which of two a host reads isn't defined"},
+		run: looking((*evidence).oneInfo)},
+	{Info: Info{"CP-ERROR-004", Must, "an error says to try again within a day, or nothing of it",
+		"Errors: RetryInfo where repeating the call later may help; hosts wait for as long as it says"},
+		run: looking((*evidence).retries)},
+	{Info: Info{"CP-ERROR-005", Should, "errors have the metadata of their reason",
+		"Errors: metadata: field and problem of CREDENTIAL_MALFORMED, action and resource of ACCESS_DENIED, stage of BACKEND_UNAVAILABLE"},
+		run: looking((*evidence).errorMetadata)},
+	{Info: Info{"CP-ERROR-006", Should, "the message of an error takes at most 1 KiB",
+		"Errors: they travel in headers, which are bounded, and are shown in one line"},
+		run: looking((*evidence).messageSizes)},
+	{Info: Info{"CP-VALUE-001", Must, "times and durations of answers are valid ones",
+		"Credential: expire_time, never served after it; max_cache_age, how long a host may go on using it; version_created"},
+		run: looking((*evidence).wrongValues)},
+	{Info: Info{"CP-LOG-004", Should, "a call doesn't log more than 16 KiB at the level debug",
+		"Duties: hosts keep and search what a provider logs, for as long as it lives"},
+		run: checkLogVolume},
 }
 
 // look makes sure that there is something to judge, also when no other check was chosen, and that all of it has arrived.
@@ -60,8 +67,15 @@ func (e *exam) look(ctx context.Context) error {
 	if i, err = e.configured(ctx); err != nil {
 		return err
 	}
+	for _, size := range []int32{0, 1} { // a token needs pages
+		_, _, _ = i.walk(ctx, size)
+	}
+	_ = withTime(ctx, func(ctx context.Context) error {
+		_, err := i.provider.GetMetadata(ctx, &credentialv1.GetMetadataRequest{})
+		return err
+	})
 	fixtures := e.options.Fixtures
-	ids := append(e.ids(), fixtures.Missing...)
+	ids := slices.Concat(e.ids(), fixtures.Missing, fixtures.Denied, fixtures.Deleted)
 	for id := range fixtures.Malformed {
 		ids = append(ids, id)
 	}
@@ -71,13 +85,19 @@ func (e *exam) look(ctx context.Context) error {
 	for n := range ids {
 		_, _ = i.validate(ctx, &ids[n])
 	}
+	for _, version := range fixtures.Versions {
+		_ = withTime(ctx, func(ctx context.Context) error {
+			_, err := i.provider.GetCredential(ctx, version.request())
+			return err
+		})
+	}
 	_ = withTime(ctx, func(ctx context.Context) error {
 		_, err := i.provider.BatchGetCredentials(ctx, batchOf(ids[:min(len(ids), credential.MaxBatch)]...))
 		return err
 	})
 	_, _ = i.page(ctx, 0, "")
 	for _, shared := range []*instance{e.bare, e.ready, e.gone} {
-		if shared != nil {
+		if shared != nil && e.options.Attach == "" {
 			_ = shared.shutdown(ctx)
 			shared.wait(ctx, endTime)
 			shared.end()
@@ -96,70 +116,18 @@ func looking(judge func(*evidence) error) func(context.Context, *exam) error {
 		}
 		e.evidence.mu.Lock()
 		defer e.evidence.mu.Unlock()
+		e.evidence.secrets.anew()
 		return judge(e.evidence)
 	}
 }
 
 var (
-	checkWritten      = looking((*evidence).written)
-	checkErrors       = looking((*evidence).secretErrors)
-	checkAnswers      = looking((*evidence).secretAnswers)
 	checkStdout       = looking((*evidence).stdout)
 	checkLogTypes     = looking((*evidence).logTypes)
 	checkLogLines     = looking((*evidence).logLines)
 	checkErrorSize    = looking((*evidence).errorSizes)
 	checkErrorMessage = looking((*evidence).errorMessages)
 )
-
-// told is the end of a search that found nothing, which proves nothing where there was nothing to be found. What the
-// kit makes up itself is looked for all the same.
-func (v *evidence) told() error {
-	if !v.known {
-		return skipf("the fixtures have no secret of %d bytes or more that isn't a part of an id or a username", shortestSecret)
-	}
-	return nil
-}
-
-func (v *evidence) written() error {
-	for _, p := range v.processes {
-		for n, line := range lines(p.thing.stderr.bytes()) {
-			if found := v.find(line); found != "" {
-				return fmt.Errorf("log line %d during %s holds %s", n+1, p.check, found)
-			}
-		}
-		if found := v.find(p.thing.stdout.bytes()); found != "" {
-			return fmt.Errorf("standard output during %s holds %s", p.check, found)
-		}
-	}
-	return v.told()
-}
-
-func (v *evidence) secretErrors() error {
-	for _, failure := range v.errors {
-		encoded, err := proto.Marshal(status.Convert(failure.thing).Proto())
-		if err != nil {
-			return err
-		}
-		if found := v.find(encoded); found != "" {
-			return fmt.Errorf("%s during %s holds %s", failure.what, failure.check, found)
-		}
-	}
-	for _, answer := range v.failures {
-		if found := v.find(answer.thing); found != "" {
-			return fmt.Errorf("%s during %s holds %s", answer.what, answer.check, found)
-		}
-	}
-	return v.told()
-}
-
-func (v *evidence) secretAnswers() error {
-	for _, answer := range v.answers {
-		if found := v.find(answer.thing); found != "" {
-			return fmt.Errorf("%s during %s holds %s", answer.what, answer.check, found)
-		}
-	}
-	return v.told()
-}
 
 func (v *evidence) stdout() error {
 	for _, p := range v.processes {
@@ -174,7 +142,7 @@ func (v *evidence) stdout() error {
 func (v *evidence) logged(judge func(fields map[string]any, isObject bool) error) error {
 	for _, p := range v.processes {
 		if !p.thing.hosted {
-			continue // what it says to a person
+			continue // started by hand: its output is for the user
 		}
 		for n, line := range lines(p.thing.stderr.bytes()) {
 			var fields map[string]any
@@ -194,7 +162,7 @@ func (v *evidence) logTypes() error {
 		for _, name := range logFields {
 			if value, there := fields[name]; there {
 				if _, text := value.(string); !text {
-					return fmt.Errorf("%s is not a text", name)
+					return fmt.Errorf("%s is not a string", name)
 				}
 			}
 		}
@@ -241,40 +209,116 @@ func (v *evidence) errorMessages() error {
 	return nil
 }
 
-// checkArguments looks at the processes while they work: some programs are started for one call only.
-func checkArguments(ctx context.Context, e *exam) error {
-	if unknown := e.evidence.told(); unknown != nil {
-		return unknown
+// each judges the errors that were seen, with those of batches.
+func (v *evidence) each(judge func(info *errdetails.ErrorInfo, retry *durationpb.Duration, message string) error) error {
+	for _, failure := range v.errors {
+		var first *errdetails.ErrorInfo
+		var retry *durationpb.Duration
+		for _, detail := range status.Convert(failure.thing).Details() {
+			switch d := detail.(type) {
+			case *errdetails.ErrorInfo:
+				first = d
+			case *errdetails.RetryInfo:
+				retry = d.GetRetryDelay()
+			}
+		}
+		if err := judge(first, retry, status.Convert(failure.thing).Message()); err != nil {
+			return fmt.Errorf("%s during %s: %w", failure.what, failure.check, err)
+		}
 	}
-	i, err := e.freshReady(ctx, hosted())
+	for _, failure := range v.failures {
+		single := &errdetails.ErrorInfo{Reason: failure.thing.GetReason(), Metadata: failure.thing.GetMetadata()}
+		if err := judge(single, failure.thing.RetryDelay, failure.thing.GetMessage()); err != nil {
+			return fmt.Errorf("%s during %s: %w", failure.what, failure.check, err)
+		}
+	}
+	return nil
+}
+
+func (v *evidence) oneInfo() error {
+	for _, failure := range v.errors {
+		infos := 0
+		for _, detail := range status.Convert(failure.thing).Details() {
+			if _, ok := detail.(*errdetails.ErrorInfo); ok {
+				infos++
+			}
+		}
+		if infos > 1 {
+			return fmt.Errorf("%s during %s has %d", failure.what, failure.check, infos)
+		}
+	}
+	return nil
+}
+
+// longestRetry is how far in the future a retry makes sense.
+const longestRetry = 24 * time.Hour
+
+func (v *evidence) retries() error {
+	return v.each(func(_ *errdetails.ErrorInfo, retry *durationpb.Duration, _ string) error {
+		if retry != nil && (!retry.IsValid() || retry.AsDuration() < 0 || retry.AsDuration() > longestRetry) {
+			return errors.New("its retry delay is negative, more than a day, or no valid duration")
+		}
+		return nil
+	})
+}
+
+// wanted is the metadata that a reason comes with.
+var wanted = map[credential.Reason][]string{
+	credential.CredentialMalformed: {"field", "problem"},
+	credential.AccessDenied:        {"action", "resource"},
+	credential.BackendUnavailable:  {"stage"},
+}
+
+func (v *evidence) errorMetadata() error {
+	return v.each(func(info *errdetails.ErrorInfo, _ *durationpb.Duration, _ string) error {
+		for _, name := range wanted[credential.Reason(info.GetReason())] {
+			if info.GetMetadata()[name] == "" {
+				return fmt.Errorf("%s without %s in its metadata", info.GetReason(), name)
+			}
+		}
+		return nil
+	})
+}
+
+// longestMessage is what the message of an error may take, in bytes.
+const longestMessage = 1 << 10
+
+func (v *evidence) messageSizes() error {
+	return v.each(func(_ *errdetails.ErrorInfo, _ *durationpb.Duration, message string) error {
+		if len(message) > longestMessage {
+			return fmt.Errorf("its message takes %d bytes", len(message))
+		}
+		return nil
+	})
+}
+
+func (v *evidence) wrongValues() error {
+	for _, wrong := range v.values {
+		return fmt.Errorf("%s during %s: %w", wrong.what, wrong.check, wrong.thing)
+	}
+	return nil
+}
+
+// Bounds of what is logged.
+const (
+	volumeCalls = 50
+	maxVolume   = 16 << 10 // bytes a call
+)
+
+func checkLogVolume(ctx context.Context, e *exam) error {
+	options := hosted()
+	options.logLevel = "debug"
+	i, err := e.freshReady(ctx, options)
 	if err != nil {
 		return err
 	}
-	if _, err := os.ReadFile(filepath.Join("/proc", fmt.Sprint(i.cmd.Process.Pid), "cmdline")); err != nil {
-		return skipf("this system doesn't show the arguments of processes")
+	_, before := i.stderr.beyond()
+	for range volumeCalls {
+		_, _ = i.get(ctx, e.anyID())
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for range 3 {
-			for _, id := range e.ids() {
-				_, _ = i.get(ctx, id)
-			}
-			_, _ = i.validate(ctx, nil)
-		}
-	}()
-	defer func() { <-done }()
-	for working := true; working; {
-		select {
-		case <-done:
-			working = false // one last look
-		case <-time.After(time.Millisecond):
-		}
-		for _, arguments := range i.group.arguments(i.cmd.Process) {
-			if found := e.evidence.find(bytes.ReplaceAll(arguments, []byte{0}, []byte{' '})); found != "" {
-				return fmt.Errorf("a command line holds %s", found)
-			}
-		}
+	i.end()
+	if _, after := i.stderr.beyond(); after-before > volumeCalls*maxVolume {
+		return fmt.Errorf("%d calls logged %d KiB", volumeCalls, (after-before)>>10)
 	}
 	return nil
 }

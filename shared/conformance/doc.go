@@ -9,8 +9,8 @@
 //			Plugin:   "bin/tom-credential-file",
 //			Settings: map[string]any{"path": path},
 //			Fixtures: conformance.Fixtures{
-//				Credentials: map[string]conformance.Credential{"lab": {Username: "admin", Password: conformance.Text("canary-4711")}},
-//				Missing:     []string{"nobody"},
+//				Credentials: map[string]conformance.Credential{"lab": {Username: "admin", Password: new("canary-4711")}},
+//				Missing:     []string{"absent"},
 //			},
 //		})
 //	}
@@ -23,7 +23,13 @@
 // the purpose, since the checks look for them in every log line and every error. What the fixtures don't say can't be
 // checked: such checks are skipped, with the name of what is missing.
 //
-// The kit speaks to the provider as a host does, with processes, sockets and gRPC of its own, because package shared/host
+// What version 1 promises: the id of a check keeps its meaning and is never used again, and each MUST rests on a sentence of the
+// contract. Fields of [Options], [Fixtures], [Report] and of their files in YAML, JSON and JUnit are added and neither removed nor
+// given another meaning; the zero value of an option is its default. Checks are added, and find more than they did: a provider
+// that has passed may fail with a later version, for what the contract said before. The text of titles, details and warnings may
+// change. [Run] and [Examine] may be called concurrently, on Linux at the cost of orphans that can't be told apart.
+//
+// The kit speaks to the provider as a host does, with its own processes, sockets and gRPC, because package shared/host
 // protects its callers from the very defects that are looked for here. It decides by status codes and reasons, never by
 // messages, and prints none of them: they might hold a secret.
 package conformance

@@ -14,8 +14,8 @@ func ExampleRun() {
 			Plugin:   "bin/tom-credential-file",
 			Settings: map[string]any{"path": "testdata/credentials.txt"},
 			Fixtures: conformance.Fixtures{
-				Credentials: map[string]conformance.Credential{"lab": {Username: "admin", Password: conformance.Text("canary-4711")}},
-				Missing:     []string{"nobody"},
+				Credentials: map[string]conformance.Credential{"lab": {Username: "admin", Password: new("canary-4711")}},
+				Missing:     []string{"absent"},
 			},
 		})
 	}
@@ -27,8 +27,8 @@ func ExampleParseFixtures() {
 	fixtures, err := conformance.ParseFixtures([]byte(`
 credentials:
   lab: {username: admin, password: canary-4711}
-missing: [nobody]
+missing: [absent]
 `))
 	fmt.Println(fixtures.Credentials["lab"].Username, fixtures.Missing, err)
-	// Output: admin [nobody] <nil>
+	// Output: admin [absent] <nil>
 }

@@ -3,7 +3,6 @@
 package conformance
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,13 +12,14 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/tom-worker/credential-provider/shared/credential"
+	"github.com/tom-worker/credential-provider/shared/regular"
 )
 
 // script is a program of this text.
 func script(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "tom-credential-script")
-	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+	if err := regular.WriteExecutable(path, strings.NewReader(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	credentialv1 "github.com/tom-worker/credential-provider/proto/tom/credential/v1"
 	"github.com/tom-worker/credential-provider/shared/credential"
@@ -25,7 +26,7 @@ func info(err error) *errdetails.ErrorInfo {
 	return nil
 }
 
-// hasInfo says whether the provider itself made the status: one that gRPC made on this side has no details.
+// hasInfo reports whether the provider itself made the status: one that gRPC made on this side has no details.
 func hasInfo(err error) bool { return err != nil && info(err) != nil }
 
 // outcome says how a call ended by code and reason. A status's message is left out: it might hold a secret.
@@ -44,7 +45,7 @@ func outcome(err error) string {
 		return fmt.Sprintf("status %s %s", name, missing(st))
 	case !credential.Reason(found.GetReason()).FromProvider():
 		return fmt.Sprintf("status %s with a reason that isn't a provider's", name)
-	case credential.Reason(found.GetReason()).Code() != st.Code():
+	case wire.Code(credential.Reason(found.GetReason())) != st.Code():
 		return fmt.Sprintf("reason %s with status %s, which don't belong together", found.GetReason(), name)
 	default:
 		return found.GetReason()
@@ -65,17 +66,17 @@ func missing(st *status.Status) string {
 	return "with details, of which none has the type type.googleapis.com/google.rpc.ErrorInfo"
 }
 
-// wellFormed says whether an error has the contract's form, and returns its reason.
+// wellFormed reports whether an error has the contract's form, and returns its reason.
 func wellFormed(err error) (credential.Reason, bool) {
 	found := info(err)
 	if found == nil {
 		return "", false
 	}
 	reason := credential.Reason(found.GetReason())
-	return reason, reason.FromProvider() && reason.Code() == status.Code(err)
+	return reason, reason.FromProvider() && wire.Code(reason) == status.Code(err)
 }
 
-// expect says whether a call failed for one of these reasons.
+// expect reports whether a call failed for one of these reasons.
 func expect(what string, err error, want ...credential.Reason) error {
 	if reason, ok := wellFormed(err); ok && slices.Contains(want, reason) {
 		return nil
@@ -83,7 +84,7 @@ func expect(what string, err error, want ...credential.Reason) error {
 	return fmt.Errorf("%s: %s, not %s", what, outcome(err), oneOf(want))
 }
 
-// succeed says whether a call succeeded.
+// succeed reports whether a call succeeded.
 func succeed(what string, err error) error {
 	if err == nil {
 		return nil
@@ -98,7 +99,7 @@ func expectItem(what string, item *credentialv1.CredentialResult, want ...creden
 		return fmt.Errorf("%s: there is no error, but should be %s", what, oneOf(want))
 	}
 	for _, reason := range want {
-		if failure.GetReason() == string(reason) && failure.GetCode() == int32(reason.Code()) {
+		if failure.GetReason() == string(reason) && failure.GetCode() == int32(wire.Code(reason)) {
 			return nil
 		}
 	}
@@ -155,4 +156,10 @@ func compare(got *credentialv1.Credential, want Credential) error {
 		return fmt.Errorf("there are %d more extra fields than there should be", more)
 	}
 	return nil
+}
+
+// encodedStatus is a status as it is on the wire.
+func encodedStatus(err error) string {
+	encoded, _ := proto.Marshal(status.Convert(err).Proto())
+	return string(encoded)
 }

@@ -6,22 +6,24 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
-	"unicode"
+
+	"github.com/tom-worker/credential-provider/shared/text"
 )
 
 // Report is the outcome of a run.
 type Report struct {
-	// Plugin is the path of the executable.
+	// Plugin is the path of the executable, or the address that was attached to.
 	Plugin string `json:"plugin"`
 	// Name and Version are what the provider says of itself; empty if it said nothing.
 	Name    string `json:"name"`
 	Version string `json:"version"`
 	// Results are in the order in which the checks were made.
 	Results []Result `json:"results"`
+	// Warnings say what the fixtures are too poor to prove, and what to add to them.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
-// Conforms says whether no MUST failed or was blocked. Those that were skipped don't count against the provider.
+// Conforms reports whether no MUST failed or was blocked. Those that were skipped don't count against the provider.
 func (r *Report) Conforms() bool {
 	for _, result := range r.Results {
 		if result.Level == Must && (result.Verdict == Failed || result.Verdict == Blocked) {
@@ -42,7 +44,7 @@ func (r *Report) Count(verdict Verdict) int {
 	return count
 }
 
-// failed are the ids of the checks to begin with: what is blocked follows them.
+// failed are the ids of the failed checks; blocked checks follow from them.
 func (r *Report) failed() []string {
 	var ids []string
 	for _, result := range r.Results {
@@ -53,7 +55,7 @@ func (r *Report) failed() []string {
 	return ids
 }
 
-// summary is the outcome in a line for people.
+// summary is the outcome in one line.
 func (r *Report) summary() string {
 	conforms := "conforms to the contract"
 	if !r.Conforms() {
@@ -67,44 +69,51 @@ func (r *Report) summary() string {
 		r.Count(Passed), r.Count(Failed), r.Count(Skipped), r.Count(Blocked))
 }
 
-// WriteText writes a table for people, with the reason under each check that failed.
+// WriteText writes a line for each check, with the reason under each that failed, and a summary.
 func (r *Report) WriteText(w io.Writer) error {
-	var table strings.Builder
-	columns := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	for _, result := range r.Results {
-		_, _ = fmt.Fprintf(columns, "%s\t%s\t%s\t%s\n", result.ID, result.Level, result.Verdict, oneLine(result.Title))
-	}
-	_ = columns.Flush() // into memory
-	for n, line := range strings.Split(strings.TrimSuffix(table.String(), "\n"), "\n") {
-		if _, err := fmt.Fprintln(w, line); err != nil {
+		if err := result.WriteText(w); err != nil {
 			return err
 		}
-		result := r.Results[n]
-		if result.Detail != "" {
-			for line := range strings.SplitSeq(result.Detail, "\n") {
-				_, _ = fmt.Fprintf(w, "    %s\n", oneLine(line))
-			}
-		}
-		if result.Verdict == Failed {
-			_, _ = fmt.Fprintf(w, "    %s\n", result.Reason)
+	}
+	return r.WriteSummary(w)
+}
+
+// WriteText writes a result as a line, with what was found and the reason under it.
+func (r Result) WriteText(w io.Writer) error {
+	var out strings.Builder
+	_, _ = fmt.Fprintf(&out, "%-18s %-6s %-7s %6.2fs  %s\n", r.ID, r.Level, r.Verdict, r.Duration.Seconds(), oneLine(r.Title))
+	if r.Detail != "" {
+		for line := range strings.SplitSeq(r.Detail, "\n") {
+			_, _ = fmt.Fprintf(&out, "    %s\n", oneLine(line))
 		}
 	}
-	_, err := fmt.Fprintf(w, "\n%s\n", oneLine(r.summary()))
-	if failed := r.failed(); err == nil && len(failed) > 0 {
-		_, err = fmt.Fprintf(w, "failed: %s\n", strings.Join(failed, " "))
+	if r.Verdict == Failed {
+		_, _ = fmt.Fprintf(&out, "    %s\n", r.Reason)
 	}
+	_, err := io.WriteString(w, out.String())
 	return err
 }
 
-// oneLine shows a text that may come from a provider's names.
-func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
-			return ' '
+// WriteSummary writes the warnings and the outcome, after the results.
+func (r *Report) WriteSummary(w io.Writer) error {
+	var out strings.Builder
+	for n, warning := range r.Warnings {
+		if n == 0 {
+			out.WriteString("\n")
 		}
-		return r
-	}, text)
+		_, _ = fmt.Fprintf(&out, "warning: %s\n", oneLine(warning))
+	}
+	_, _ = fmt.Fprintf(&out, "\n%s\n", oneLine(r.summary()))
+	if failed := r.failed(); len(failed) > 0 {
+		_, _ = fmt.Fprintf(&out, "failed: %s\n", strings.Join(failed, " "))
+	}
+	_, err := io.WriteString(w, out.String())
+	return err
 }
+
+// oneLine shows a string that may come from a provider's names.
+func oneLine(s string) string { return text.Line(s) }
 
 // WriteJSON writes the report as one JSON object.
 func (r *Report) WriteJSON(w io.Writer) error {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -30,6 +31,8 @@ type instance struct {
 	*process
 	shake    *handshake
 	conn     *grpc.ClientConn
+	printed  context.CancelFunc // ends the reading of what it prints
+	reading  sync.WaitGroup
 	provider credentialv1.CredentialProviderClient
 	health   grpc_health_v1.HealthClient
 }
@@ -40,6 +43,9 @@ func (e *exam) connect(ctx context.Context, options launchOptions) (_ *instance,
 		if e.verdicts[id] == Failed {
 			return nil, within(id, errFirst) // a start that takes 10 s to fail would do so again
 		}
+	}
+	if e.options.Attach != "" {
+		return e.attached(ctx)
 	}
 	p, err := e.launch(options)
 	if err != nil {
@@ -61,29 +67,53 @@ func (e *exam) connect(ctx context.Context, options launchOptions) (_ *instance,
 	if i.conn, err = i.dial(e, credentials.NewTLS(i.clientTLS(p.own))); err != nil {
 		return nil, err
 	}
-	i.provider = credentialv1.NewCredentialProviderClient(i.conn)
-	i.health = grpc_health_v1.NewHealthClient(i.conn)
-
 	// Any answer will do: it proves that both sides have accepted the other's certificate.
-	ctx, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	_, err = i.health.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: healthService})
-	if !answered(err) {
+	if err := i.greet(ctx); !answered(err) {
 		// The message is there to be read: it says which property of which certificate this side's TLS or the other's
-		// doesn't like, and before Configure nobody knows a secret.
+		// doesn't like, and before Configure the provider knows no secret.
 		message := e.evidence.harmless(status.Convert(err).Message())
 		if strings.Contains(message, "server preface") { // a server of TLS 1.3 refuses a client after the client has seen it succeed
 			message += "; it hangs up after the TLS handshake: does it take the certificate in " + wire.EnvClientCert + "?"
 		}
 		return nil, within("CP-TLS-001", fmt.Errorf("no connection with mutual TLS: %s", message))
 	}
+	i.readStdio(context.WithoutCancel(ctx))
 	return i, nil
+}
+
+// greet makes the first call.
+func (i *instance) greet(ctx context.Context) error {
+	i.provider = credentialv1.NewCredentialProviderClient(i.conn)
+	i.health = grpc_health_v1.NewHealthClient(i.conn)
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	_, err := i.health.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: healthService})
+	return err
+}
+
+// readStdio reads plugin.GRPCStdio for as long as the connection lives. go-plugin's servers send there what their program
+// prints, hosts log it, and a provider that isn't read from may block. A provider without the service prints nothing there.
+func (i *instance) readStdio(ctx context.Context) {
+	ctx, i.printed = context.WithCancel(ctx)
+	i.reading.Go(func() {
+		stream, err := i.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/plugin.GRPCStdio/StreamStdio", grpc.WaitForReady(false))
+		if err != nil || stream.SendMsg(&emptypb.Empty{}) != nil || stream.CloseSend() != nil {
+			return
+		}
+		for {
+			var printed emptypb.Empty // its fields, unknown here, are 1: which stream, 2: bytes
+			if stream.RecvMsg(&printed) != nil {
+				return
+			}
+			_, _ = i.stdio.Write(printed.ProtoReflect().GetUnknown())
+		}
+	})
 }
 
 // healthService is the name that go-plugin gives its health service.
 const healthService = "plugin"
 
-// answered says whether somebody on the other side answered.
+// answered reports whether the other side answered.
 func answered(err error) bool {
 	switch status.Code(err) {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
@@ -115,7 +145,7 @@ func (i *instance) dial(e *exam, transport credentials.TransportCredentials) (*g
 	)
 }
 
-// ended says whether the process has ended.
+// ended reports whether the process has ended.
 func (i *instance) ended() bool {
 	select {
 	case <-i.exited:
@@ -135,7 +165,11 @@ func (i *instance) shutdown(ctx context.Context) error {
 // end ends the process in whatever way it takes.
 func (i *instance) end() {
 	if i.conn != nil {
+		if i.printed != nil {
+			i.printed()
+		}
 		_ = i.conn.Close()
+		i.reading.Wait()
 	}
 	i.release()
 }
@@ -144,7 +178,7 @@ func (i *instance) end() {
 func (i *instance) configure(ctx context.Context, settings map[string]any) error {
 	message, err := structpb.NewStruct(settings)
 	if err != nil {
-		return errors.New("the settings can't be sent: values must be texts, numbers, booleans or lists of texts")
+		return errors.New("the settings can't be sent: values must be strings, numbers, booleans or lists of strings")
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
@@ -156,7 +190,9 @@ func (i *instance) configure(ctx context.Context, settings map[string]any) error
 func (e *exam) fresh(ctx context.Context, options launchOptions) (*instance, error) {
 	i, err := e.connect(ctx, options)
 	if err == nil {
+		e.mu.Lock()
 		e.launched = append(e.launched, i)
+		e.mu.Unlock()
 	}
 	return i, err
 }
@@ -200,6 +236,9 @@ func (e *exam) configured(ctx context.Context) (*instance, error) {
 
 // configureWell hands over the settings that must be accepted, with some replaced.
 func (e *exam) configureWell(ctx context.Context, i *instance, replaced map[string]any) error {
+	if e.options.Attach != "" {
+		return nil // it has its settings
+	}
 	settings, err := e.settings(ctx, i)
 	if err != nil {
 		return err
@@ -284,7 +323,7 @@ func withTime(ctx context.Context, call func(context.Context) error) error {
 
 // elapsed measures a call.
 func elapsed(call func()) time.Duration {
-	begin := time.Now()
+	start := time.Now()
 	call()
-	return time.Since(begin)
+	return time.Since(start)
 }

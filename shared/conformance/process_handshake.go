@@ -55,11 +55,11 @@ func parseHandshake(line string) (*handshake, error) {
 	return &handshake{network: network, address: address, certificate: parsed}, nil
 }
 
-// checkAddress says whether the connection stays on this machine and, with a Unix socket, in the launch's folder.
-func (h *handshake) checkAddress(folder string) error {
+// checkAddress reports whether the connection stays on this machine and, with a Unix socket, in the directory of the launch.
+func (h *handshake) checkAddress(dir string) error {
 	if h.network == "unix" {
-		if filepath.Dir(filepath.Clean(h.address)) != filepath.Clean(folder) {
-			return fmt.Errorf("its socket is not in the folder that %s names", wire.EnvSocketDir)
+		if filepath.Dir(filepath.Clean(h.address)) != filepath.Clean(dir) {
+			return fmt.Errorf("its socket is not in the directory that %s names", wire.EnvSocketDir)
 		}
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/xml"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -60,7 +61,7 @@ func TestTell(t *testing.T) {
 
 // A check of the whole run finds what there is to find when it is made alone.
 func TestSingleChecks(t *testing.T) {
-	for _, name := range []string{"CP-SECRECY-002 logs it", "CP-SECRECY-003 quotes what is broken", "CP-SECRECY-004 describes it", "CP-ERROR-001 tells everything"} {
+	for _, name := range []string{"CP-SECRECY-002 logs it", "CP-SECRECY-003 quotes what is broken", "CP-SECRECY-004 describes it", "CP-ERROR-001 sends everything"} {
 		t.Run(name, func(t *testing.T) {
 			id, _, _ := strings.Cut(name, " ")
 			report, err := Examine(t.Context(), rightOptions(t, name, id))
@@ -75,8 +76,8 @@ func TestSingleChecks(t *testing.T) {
 func TestFixturesWithoutSecrets(t *testing.T) {
 	options := rightOptions(t, "right", "^CP-(CONFIGURE-003|SECRECY-.*)$")
 	options.Fixtures = Fixtures{
-		Credentials: map[string]Credential{"lab": {Username: "admin", Password: Text("short")}, "lab-of-admin": {Username: "a", Password: Text("lab-of-admin")}},
-		Missing:     []string{"nobody"},
+		Credentials: map[string]Credential{"lab": {Username: "admin", Password: new("short")}, "lab-of-admin": {Username: "a", Password: new("lab-of-admin")}},
+		Missing:     []string{"absent"},
 	}
 	report, err := Examine(t.Context(), options)
 	if err != nil {
@@ -102,7 +103,10 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 	}{
 		{"no plugin", func(o *Options) { o.Plugin = "" }},
 		{"a plugin that isn't there", func(o *Options) { o.Plugin = "/nowhere" }},
-		{"a folder", func(o *Options) { o.Plugin = "/" }},
+		{"a directory", func(o *Options) { o.Plugin = "/" }},
+		{"a plugin, and something that runs", func(o *Options) { o.Attach = "unix:/run/agent.sock" }},
+		{"an address that isn't a socket's", func(o *Options) { o.Plugin, o.Attach = "", "tcp:localhost:80" }},
+		{"a socket in the working directory", func(o *Options) { o.Plugin, o.Attach = "", "unix:agent.sock" }},
 		{"no credentials", func(o *Options) { o.Fixtures.Credentials = nil }},
 		{"nothing missing", func(o *Options) { o.Fixtures.Missing = nil }},
 		{"a credential without a login", func(o *Options) { o.Fixtures.Credentials = map[string]Credential{"x": {Username: "a"}} }},
@@ -123,21 +127,26 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 func TestInterruption(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	begin := time.Now()
-	if _, err := Examine(ctx, rightOptions(t, "right", "")); err == nil || time.Since(begin) > 5*time.Second {
-		t.Errorf("after %v: %v", time.Since(begin), err)
+	start := time.Now()
+	if _, err := Examine(ctx, rightOptions(t, "right", "")); err == nil || time.Since(start) > 5*time.Second {
+		t.Errorf("after %v: %v", time.Since(start), err)
 	}
 }
 
-// Nobody waits for a program that hangs when the checks are given up.
+// An interrupted run does not wait for a program that hangs.
 func TestInterruptionOfAHang(t *testing.T) {
-	options := rightOptions(t, "right", "CP-HANDSHAKE-001")
-	options.Plugin = script(t, "#!/bin/sh\nexec sleep 60\n")
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	begin := time.Now()
-	if _, err := Examine(ctx, options); err == nil || time.Since(begin) > startTime/2 {
-		t.Errorf("after %v: %v", time.Since(begin), err)
+	for _, program := range []string{"exec sleep 60.25", "kill -STOP $$; exec sleep 60.25", "trap '' TERM INT HUP; sleep 60.25 & wait; sleep 60.25"} {
+		options := rightOptions(t, "right", "CP-HANDSHAKE-001")
+		options.Plugin = script(t, "#!/bin/sh\n"+program+"\n")
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		start := time.Now()
+		if _, err := Examine(ctx, options); err == nil || time.Since(start) > startTime/2 {
+			t.Errorf("%s: after %v: %v", program, time.Since(start), err)
+		}
+		cancel()
+		if left, _ := exec.Command("pgrep", "-f", "^sleep 60.25").Output(); len(left) > 0 {
+			t.Errorf("%s: it is still running: %s", program, left)
+		}
 	}
 }
 
@@ -146,7 +155,7 @@ func TestParse(t *testing.T) {
 credentials:
   lab: {username: admin, password: canary-4711}
   key: {username: admin, extra: {private_key: x}}
-missing: [nobody]
+missing: [absent]
 versions: [{credential_id: lab, version_label: OLD, username: admin, password: x}]
 `))
 	if err != nil || *fixtures.Credentials["lab"].Password != "canary-4711" || fixtures.Credentials["key"].Password != nil || fixtures.Versions[0].Username != "admin" {
@@ -187,25 +196,27 @@ func TestReports(t *testing.T) {
 		{Info: Info{"CP-A-003", Should, "should", "because"}, Verdict: Failed, Detail: "it isn't"},
 		{Info: Info{"CP-A-004", Must, "skipped", "because"}, Verdict: Skipped, Detail: "no capability"},
 		{Info: Info{"CP-A-005", Must, "blocked", "because"}, Verdict: Blocked, Detail: "CP-A-002"},
-	}}
+	}, Warnings: []string{"fixtures: add one"}}
 	var text bytes.Buffer
 	if err := report.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	want := `CP-A-001  MUST    passed   passes
-CP-A-002  MUST    failed   fails
+	want := `CP-A-001           MUST   passed    1.50s  passes
+CP-A-002           MUST   failed    0.00s  fails
     it is
     wrong
     because of <this>
-CP-A-003  SHOULD  failed   should
+CP-A-003           SHOULD failed    0.00s  should
     it isn't
     because
-CP-A-004  MUST    skipped  skipped
+CP-A-004           MUST   skipped   0.00s  skipped
     no capability
-CP-A-005  MUST    blocked  blocked
+CP-A-005           MUST   blocked   0.00s  blocked
     CP-A-002
 
-model [31m   1 does not conform to the contract: 1 passed, 2 failed, 1 skipped, 1 blocked
+warning: fixtures: add one
+
+model\x1b[31m\u009b\u202e 1 does not conform to the contract: 1 passed, 2 failed, 1 skipped, 1 blocked
 failed: CP-A-002 CP-A-003
 `
 	if text.String() != want {

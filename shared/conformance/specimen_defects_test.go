@@ -4,12 +4,6 @@ package conformance
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/base64"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,11 +13,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/protoadapt"
 
 	credentialv1 "github.com/tom-worker/credential-provider/proto/tom/credential/v1"
 	"github.com/tom-worker/credential-provider/shared/credential"
@@ -46,6 +39,21 @@ func on[Q, A any](f func(context.Context, *Q, answer[A]) (*A, error)) grpc.Unary
 			}
 			return out.(*A), nil
 		})
+	}
+}
+
+// illWithBackend has a health service that speaks of the backend.
+func illWithBackend() grpc.UnaryServerInterceptor {
+	var ill atomic.Bool
+	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+		if _, isCheck := request.(*grpc_health_v1.HealthCheckRequest); isCheck && ill.Load() {
+			return &grpc_health_v1.HealthCheckResponse{Status: grpc_health_v1.HealthCheckResponse_NOT_SERVING}, nil
+		}
+		response, err := handler(ctx, request)
+		if strings.HasSuffix(info.FullMethod, "/GetCredential") {
+			ill.Store(status.Code(err) == codes.Unavailable)
+		}
+		return response, err
 	}
 }
 
@@ -179,7 +187,7 @@ func takeFifty(_ context.Context, in *credentialv1.BatchGetCredentialsRequest, n
 
 func addNobody(in *credentialv1.ListCredentialsRequest, r *credentialv1.ListCredentialsResponse) {
 	if in.GetPageSize() == 0 {
-		r.Credentials = append(r.Credentials, &credentialv1.CredentialSummary{CredentialId: "nobody"})
+		r.Credentials = append(r.Credentials, &credentialv1.CredentialSummary{CredentialId: "absent"})
 	}
 }
 
@@ -255,19 +263,19 @@ func connectEarly(_ context.Context, in *credentialv1.ConfigureRequest, next ans
 	return next()
 }
 
-// mixing gives a caller beside others somebody else's credential.
+// mixing gives a concurrent caller the credential of another.
 func mixing() grpc.UnaryServerInterceptor {
 	var busy atomic.Int32
 	return onGet(func(c *credentialv1.Credential) {
 		defer busy.Add(-1)
 		if busy.Add(1) > 1 {
-			c.Username = "somebody"
+			c.Username = "other"
 		}
 		time.Sleep(time.Millisecond)
 	})
 }
 
-// working has eight workers, and doesn't notice that nobody waits for them any more.
+// working has eight workers, and ignores cancellation.
 func working() grpc.UnaryServerInterceptor {
 	workers := make(chan struct{}, 8)
 	return on(func(ctx context.Context, in *credentialv1.GetCredentialRequest, next answer[credentialv1.GetCredentialResponse]) (*credentialv1.GetCredentialResponse, error) {
@@ -286,7 +294,7 @@ func leaking() grpc.UnaryServerInterceptor {
 	return onGet(func(*credentialv1.Credential) {
 		mu.Lock()
 		defer mu.Unlock()
-		kept = append(kept, []byte(strings.Repeat("x", 512<<10)))
+		kept = append(kept, []byte(strings.Repeat("x", 128<<10)))
 	})
 }
 
@@ -337,34 +345,19 @@ func quoteInBatch(r *credentialv1.BatchGetCredentialsResponse) {
 	}
 }
 
-var notFound = &errdetails.ErrorInfo{Domain: wire.Domain, Reason: "CREDENTIAL_NOT_FOUND"}
-
-func paddedLine(address string, cert tls.Certificate) string {
-	text := base64Raw(cert)
-	return "1|1|unix|" + address + "|grpc|" + text + strings.Repeat("=", 4-len(text)%4)
-}
-
-func base64Raw(cert tls.Certificate) string {
-	return base64.RawStdEncoding.EncodeToString(cert.Certificate[0])
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
+// withoutSetting leaves out what is wrong with one setting.
+func withoutSetting(name string) func([]credential.Violation) []credential.Violation {
+	return func(all []credential.Violation) []credential.Violation {
+		return slices.DeleteFunc(all, func(v credential.Violation) bool { return v.Setting == name })
 	}
-	return 0
 }
 
-// certificate is one like the contract's, on a curve.
-func certificate(curve elliptic.Curve) tls.Certificate {
-	template := must(x509.ParseCertificate(must(wire.NewCertificate()).Certificate[0]))
-	template.SignatureAlgorithm, template.PublicKey = 0, nil
-	key := must(ecdsa.GenerateKey(curve, rand.Reader))
-	der := must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
-// detailed is a status with details.
-func detailed(code codes.Code, message string, details ...protoadapt.MessageV1) error {
-	return must(status.New(code, message).WithDetails(details...)).Err()
+// except hides one state of the backend.
+func except(state string) func(string) string {
+	return func(actual string) string {
+		if actual == state {
+			return ""
+		}
+		return actual
+	}
 }

@@ -15,9 +15,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/tom-worker/credential-provider/shared/internal/child"
 	"github.com/tom-worker/credential-provider/shared/internal/wire"
 )
 
@@ -31,9 +33,6 @@ const (
 // pipeGrace is how long after the end of a process its pipes are still read.
 const pipeGrace = 500 * time.Millisecond
 
-// maxOutput bounds what is kept of what a process writes, in bytes a stream.
-const maxOutput = 64 << 20
-
 // launchOptions are what differs from one launch to another.
 type launchOptions struct {
 	cookie      string // empty: none
@@ -41,7 +40,13 @@ type launchOptions struct {
 	logLevel    string
 	debuggable  bool
 	environment map[string]string
+	plugin      string // instead of the options'
+	alone       bool   // in its own working directory and home directory
+	noLifeline  bool   // without TOM_CREDENTIAL_LIFELINE
 }
+
+// launchMark is in the directory of each launch, by which those of other runs are recognised.
+const launchMark = ".conformance"
 
 // hosted is the launch as a host does it, with all log lines.
 func hosted() launchOptions {
@@ -51,35 +56,55 @@ func hosted() launchOptions {
 // process is a provider's process with what it wrote.
 type process struct {
 	cmd    *exec.Cmd
-	folder string
+	dir    string          // its own directory, with all that it is given: for the socket, TMPDIR and perhaps more
 	own    tls.Certificate // the host's
-	group  processGroup
+	child  *child.Process
+	tree   *tree
 	hosted bool // started as by a host, not by hand
+	start  time.Time
 
-	lifeline *os.File
-	pipes    []*os.File
-	line     chan string // the first line of stdout, without its end; closed when there is none
-	exited   chan struct{}
-	copies   sync.WaitGroup
-	closing  sync.Once
+	troubled atomic.Pointer[string] // why the kit has killed it
+
+	line    chan string // the first line of stdout, without its end; closed when there is none
+	exited  <-chan struct{}
+	unended func(error) // told of a process that can't be ended
+	copies  sync.WaitGroup
+	closing sync.Once
 
 	releasing sync.Once
 
-	stdout, stderr output // stdout without the first line
+	stdout, stderr, stdio output // stdout without the first line; stdio is what plugin.GRPCStdio has
 }
 
-// output keeps what a process writes.
+// output keeps what a process writes: the first part of it. What comes after that is only searched.
 type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
+	search func([]byte) string
+
+	mu    sync.Mutex
+	text  bytes.Buffer
+	total int
+	tail  []byte // the end of what was searched last: a secret may lie across
+	found string
 }
+
+// Bounds of what a process writes, in bytes a stream. What comes after maxSearched is thrown away.
+const (
+	maxOutput   = 256 << 10
+	maxSearched = 16 << 20
+	overlap     = 256
+)
 
 // Write implements io.Writer.
 func (o *output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if room := maxOutput - o.text.Len(); room > 0 {
-		o.text.Write(b[:min(room, len(b))])
+	room := max(0, min(maxOutput-o.text.Len(), len(b)))
+	o.text.Write(b[:room])
+	o.total += len(b)
+	if more := b[room:]; len(more) > 0 && o.total < maxSearched && o.search != nil && o.found == "" {
+		o.tail = append(o.tail, more...)
+		o.found = o.search(o.tail)
+		o.tail = bytes.Clone(o.tail[max(0, len(o.tail)-overlap):])
 	}
 	return len(b), nil
 }
@@ -87,12 +112,23 @@ func (o *output) Write(b []byte) (int, error) {
 func (o *output) bytes() []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return bytes.Clone(o.text.Bytes())
+	text := o.text.Bytes()
+	if o.total > len(text) { // the last line is cut
+		text = text[:bytes.LastIndexByte(text, '\n')+1]
+	}
+	return bytes.Clone(text)
+}
+
+// beyond returns which secret was found in what isn't kept, and how many bytes there were in all.
+func (o *output) beyond() (found string, total int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.found, o.total
 }
 
 // launch starts the executable.
 func (e *exam) launch(options launchOptions) (_ *process, err error) {
-	p := &process{hosted: options.cookie == wire.Handshake.MagicCookieValue, line: make(chan string, 1), exited: make(chan struct{})}
+	p := &process{hosted: options.cookie == wire.Handshake.MagicCookieValue, line: make(chan string, 1), unended: e.unended}
 	defer func() {
 		if err != nil {
 			p.release()
@@ -101,46 +137,39 @@ func (e *exam) launch(options launchOptions) (_ *process, err error) {
 	if p.own, err = wire.NewCertificate(); err != nil {
 		return nil, err
 	}
-	if p.folder, err = os.MkdirTemp("", "tom-"); err != nil {
+	if p.dir, err = os.MkdirTemp("", "tom-"); err != nil {
 		return nil, err
 	}
-	p.cmd = exec.Command(e.options.Plugin)
+	if err := os.Mkdir(p.temporary(), 0o700); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(filepath.Join(p.dir, launchMark), 0o700); err != nil {
+		return nil, err
+	}
+	plugin := e.options.Plugin
+	if options.plugin != "" {
+		plugin = options.plugin
+	}
+	p.cmd = exec.Command(plugin)
 	p.cmd.Env = e.environment(options, p)
-	p.group.prepare(p.cmd)
-
-	var theirs []*os.File
-	defer func() {
-		for _, file := range theirs {
-			_ = file.Close()
+	if options.alone {
+		if err := p.isolate(); err != nil {
+			return nil, err
 		}
-	}()
-	pipe := func() (read, write *os.File) {
-		if err == nil {
-			if read, write, err = os.Pipe(); err == nil {
-				p.pipes = append(p.pipes, read, write)
-			}
-		}
-		return read, write
 	}
-	stdin, lifeline := pipe()
-	stdout, stdoutW := pipe()
-	stderr, stderrW := pipe()
-	if err != nil {
-		return nil, err
+	for _, o := range []*output{&p.stdout, &p.stderr, &p.stdio} {
+		o.search = e.evidence.contains
 	}
-	p.pipes = []*os.File{stdout, stderr}
-	p.lifeline = lifeline
-	theirs = []*os.File{stdin, stdoutW, stderrW}
-	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = stdin, stdoutW, stderrW
-	if err := p.cmd.Start(); err != nil {
+	p.start = time.Now()
+	if p.child, err = child.StartLeaving(p.cmd); err != nil {
 		return nil, fmt.Errorf("the system doesn't execute it: %w", notExecuted(err))
 	}
-	p.copies.Go(func() { p.readStdout(stdout) })
-	p.copies.Go(func() { _, _ = io.Copy(&p.stderr, stderr) })
-	go func() {
-		_ = p.cmd.Wait() // the pipes are files: it waits for the process alone
-		close(p.exited)
-	}()
+	p.exited = p.child.Exited()
+	p.tree = newTree(p.child.ID(), p.dir)
+	p.tree.bound(maxFile)
+	p.copies.Go(func() { p.readStdout(p.child.Stdout) })
+	p.copies.Go(func() { _, _ = io.Copy(&p.stderr, p.child.Stderr) })
+	go p.guard()
 	e.evidence.add(e.current, p)
 	return p, nil
 }
@@ -177,9 +206,12 @@ func (e *exam) environment(options launchOptions, p *process) []string {
 	set("PLUGIN_MIN_PORT", "10000")
 	set("PLUGIN_MAX_PORT", "25000")
 	set(wire.EnvClientCert, wire.CertificatePEM(p.own))
-	set(wire.EnvSocketDir, p.folder)
+	set(wire.EnvSocketDir, p.dir)
 	set(wire.EnvLogLevel, options.logLevel)
-	set(wire.EnvLifeline, wire.LifelineStdin)
+	set("TMPDIR", p.temporary())
+	if !options.noLifeline {
+		set(wire.EnvLifeline, wire.LifelineStdin)
+	}
 	if options.debuggable {
 		set(wire.EnvDebuggable, "1")
 	}
@@ -250,7 +282,7 @@ func (p *process) handshake(ctx context.Context) (string, error) {
 	}
 }
 
-// wait says whether the process ends within the time. When ctx ends nobody wants to know any more.
+// wait reports whether the process ends within the time. It stops waiting when ctx ends.
 func (p *process) wait(ctx context.Context, limit time.Duration) bool {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -266,18 +298,24 @@ func (p *process) wait(ctx context.Context, limit time.Duration) bool {
 
 // cutLifeline ends the provider's standard input.
 func (p *process) cutLifeline() {
-	if p.lifeline != nil {
-		p.closing.Do(func() { _ = p.lifeline.Close() })
+	if p.child != nil {
+		p.closing.Do(func() { _ = p.child.Lifeline.Close() })
 	}
 }
+
+// killTime is how long a killed process may take to be gone. A longer time means that the kernel holds it.
+const killTime = 5 * time.Second
 
 // release ends the process and everything that belongs to it, at once. After it nothing more is written.
 func (p *process) release() { p.releasing.Do(p.releaseOnce) }
 
 func (p *process) releaseOnce() {
-	if p.cmd != nil && p.cmd.Process != nil {
-		p.group.kill(p.cmd.Process)
-		<-p.exited
+	if p.child != nil {
+		p.tree.look() // while its children are still known as such
+		if err := p.child.End(killTime); err != nil {
+			p.unended(err)
+		}
+		p.tree.kill()
 		drained := make(chan struct{})
 		go func() {
 			p.copies.Wait()
@@ -287,13 +325,10 @@ func (p *process) releaseOnce() {
 		case <-drained:
 		case <-time.After(pipeGrace): // a descendant out of reach holds them
 		}
+		p.child.Close()
+		p.copies.Wait()
 	}
-	p.cutLifeline()
-	for _, file := range p.pipes {
-		_ = file.Close()
-	}
-	p.copies.Wait()
-	if p.folder != "" {
-		_ = os.RemoveAll(filepath.Clean(p.folder))
+	if p.dir != "" {
+		removeAll(p.dir)
 	}
 }
