@@ -26,34 +26,57 @@ const (
 )
 
 // GetBatch reads many credentials: current versions twenty at a time as far as AWS allows that, others one by one. What is
-// asked for twice is read once.
+// asked for twice is read once. A route that can't be connected to fails its own credentials alone.
 func (p *awsProvider) GetBatch(ctx context.Context, requests []credential.Request) ([]credential.Result, error) {
-	c, err := p.connect(ctx)
-	if err != nil {
-		return nil, err
-	}
 	results := make([]credential.Result, len(requests))
 	reads := make(map[credential.Request]*read)
-	var current, versions []*read
+	byRoute := make(map[*route][]*read)
 	for i, request := range requests {
-		name, err := secretName(p.settings.SecretPrefix, request.ID)
+		r := p.route(request.ID)
+		name, err := secretName(r.prefix.name, request.ID)
 		switch {
 		case err != nil:
 			results[i].Err = err
-		case reads[request] != nil:
-		case request.VersionID == "" && request.VersionLabel == "":
+		case reads[request] == nil:
 			reads[request] = &read{request: request, name: name}
-			current = append(current, reads[request])
-		default:
-			reads[request] = &read{request: request, name: name}
-			versions = append(versions, reads[request])
+			byRoute[r] = append(byRoute[r], reads[request])
 		}
 	}
+	var all sync.WaitGroup
+	for r, own := range byRoute {
+		all.Go(func() { p.readRoute(ctx, r, own) })
+	}
+	all.Wait()
 
+	for i, request := range requests {
+		if one := reads[request]; one != nil {
+			results[i] = credential.Result{Credential: one.found, Err: one.conclusion()}
+		}
+	}
+	return results, nil
+}
+
+// readRoute makes the reads of one route.
+func (p *awsProvider) readRoute(ctx context.Context, r *route, reads []*read) {
+	c, err := r.connect(ctx)
+	if err != nil {
+		for _, one := range reads {
+			one.settle(nil, err)
+		}
+		return
+	}
+	var current, versions []*read
+	for _, one := range reads {
+		if one.request.VersionID == "" && one.request.VersionLabel == "" {
+			current = append(current, one)
+		} else {
+			versions = append(versions, one)
+		}
+	}
 	var parts sync.WaitGroup
 	start := func(part []*read) {
 		parts.Go(func() {
-			p.throughRegions(ctx, c, part, func(ctx context.Context, region string, reads []*read) { p.readPart(ctx, c, region, reads) })
+			r.throughRegions(ctx, c, part, func(ctx context.Context, region string, reads []*read) { p.readPart(ctx, r, c, region, reads) })
 		})
 	}
 	for part := range slices.Chunk(current, batchSize) {
@@ -63,93 +86,86 @@ func (p *awsProvider) GetBatch(ctx context.Context, requests []credential.Reques
 		start(part)
 	}
 	parts.Wait()
-
-	for i, request := range requests {
-		if r := reads[request]; r != nil {
-			results[i] = credential.Result{Credential: r.found, Err: r.conclusion()}
-		}
-	}
-	return results, nil
 }
 
 // readPart makes up to twenty reads in one region: by one call if AWS takes batches, and by single calls what that leaves
 // open. A single read is no batch: it needs no permission for one.
-func (p *awsProvider) readPart(ctx context.Context, c *connection, region string, reads []*read) {
+func (p *awsProvider) readPart(ctx context.Context, r *route, c *connection, region string, reads []*read) {
 	open := reads
 	if len(reads) > 1 {
-		open = p.readBatch(ctx, c, region, reads)
+		open = p.readBatch(ctx, r, c, region, reads)
 	}
 	var singles sync.WaitGroup
-	for _, r := range open {
+	for _, one := range open {
 		singles.Go(func() {
 			if !p.singles.enter(ctx) {
-				r.settle(nil, p.attemptAt(region, r).failure(ctx, ctx.Err()))
+				one.settle(nil, r.attemptAt(region, one).failure(ctx, ctx.Err()))
 				return
 			}
 			defer p.singles.leave()
-			p.readOne(ctx, c, region, r)
+			r.readOne(ctx, c, region, one)
 		})
 	}
 	singles.Wait()
 }
 
 // readBatch settles what one batch can, and returns the reads that need a single call.
-func (p *awsProvider) readBatch(ctx context.Context, c *connection, region string, reads []*read) (open []*read) {
+func (p *awsProvider) readBatch(ctx context.Context, r *route, c *connection, region string, reads []*read) (open []*read) {
 	if !p.batches.enter(ctx) {
-		p.settleAll(ctx, region, reads, ctx.Err())
+		r.settleAll(ctx, region, reads, ctx.Err())
 		return nil
 	}
-	if !p.batching.worthTrying() { // asked here, since the answer may have come while this one waited
+	if !r.batching.worthTrying() { // asked here, since the answer may have come while this one waited
 		p.batches.leave()
 		return reads
 	}
-	answers, err := batchGetSecretValue(ctx, c, region, reads)
+	answers, err := batchGetSecretValue(ctx, c, region, r.prefix, reads)
 	p.batches.leave()
 	switch {
 	case err == nil:
-		p.batching.taken()
+		r.batching.taken()
 	case isAboutOneSecret(err):
-		return reads // which one, single calls tell
+		return reads // single calls find out which one
 	case isRefusedBatch(err):
-		if p.batching.refused() {
-			p.log.Info("AWS doesn't allow to read secrets in batches, so they are read one by one; that is slower and works as well",
+		if r.batching.refused() {
+			r.log.Info("AWS doesn't allow to read secrets in batches, so they are read one by one; that is slower and works as well",
 				"missing_action", actionBatch, "resource", "*", "region", region, "answer", codeOf(err))
 		}
 		return reads
 	default:
-		p.settleAll(ctx, region, reads, err)
+		r.settleAll(ctx, region, reads, err)
 		return nil
 	}
-	for _, r := range reads {
-		tried := p.attemptAt(region, r)
-		answer := answers[r.name]
+	for _, one := range reads {
+		tried := r.attemptAt(region, one)
+		answer := answers[one.name]
 		switch {
 		case answer == nil:
-			open = append(open, r) // neither a value nor an error: rather ask than guess
+			open = append(open, one) // neither a value nor an error: rather ask than guess
 		case answer.refusal != nil:
-			e := tried.describe(tried.refusal(answer.refusal, answer.refusal), answer.requestID)
+			err := tried.describe(tried.refusal(answer.refusal, answer.refusal), answer.requestID)
 			// A policy may allow AWSCURRENT alone, which only a single call can name; and a single call is tried again by
 			// the SDK if the trouble passes.
-			if e.Reason == credential.AccessDenied || e.Reason.Transient() {
-				open = append(open, r)
+			if reason := credential.ReasonOf(err); reason == credential.AccessDenied || reason.Transient() {
+				open = append(open, one)
 				continue
 			}
-			r.settle(nil, e)
+			one.settle(nil, err)
 		default:
-			r.settle(tried.credential(answer.value, r.request.ID))
+			one.settle(tried.credential(answer.value, one.request.ID))
 		}
 	}
 	return open
 }
 
 // settleAll settles reads of which none was made.
-func (p *awsProvider) settleAll(ctx context.Context, region string, reads []*read, err error) {
-	for _, r := range reads {
-		r.settle(nil, p.attemptAt(region, r).failure(ctx, err))
+func (r *route) settleAll(ctx context.Context, region string, reads []*read, err error) {
+	for _, one := range reads {
+		one.settle(nil, r.attemptAt(region, one).failure(ctx, err))
 	}
 }
 
-// batchAnswer is what a batch says about one secret: its value, or why there is none.
+// batchAnswer is a batch's answer about one secret: its value, or why there is none.
 type batchAnswer struct {
 	value     *secretsmanager.GetSecretValueOutput
 	refusal   *smithy.GenericAPIError
@@ -157,15 +173,15 @@ type batchAnswer struct {
 }
 
 // batchGetSecretValue asks for the secrets' current values, and returns the answers by name.
-func batchGetSecretValue(ctx context.Context, c *connection, region string, reads []*read) (map[string]*batchAnswer, error) {
+func batchGetSecretValue(ctx context.Context, c *connection, region string, under prefix, reads []*read) (map[string]*batchAnswer, error) {
 	input := &secretsmanager.BatchGetSecretValueInput{}
 	for _, r := range reads {
-		input.SecretIdList = append(input.SecretIdList, r.name)
+		input.SecretIdList = append(input.SecretIdList, under.secretID(r.name))
 	}
 	answers := make(map[string]*batchAnswer)
 	// An answer has at least one secret on each page that matters; an endpoint that goes on forever is left to single calls.
 	for range 2 * len(reads) {
-		page, err := renewing(c, func() (*secretsmanager.BatchGetSecretValueOutput, error) {
+		page, err := again(c, func() (*secretsmanager.BatchGetSecretValueOutput, error) {
 			return c.secrets[region].BatchGetSecretValue(ctx, input)
 		})
 		if err != nil {
@@ -180,7 +196,7 @@ func batchGetSecretValue(ctx context.Context, c *connection, region string, read
 			answers[aws.ToString(entry.Name)] = &batchAnswer{value: value, requestID: requestID}
 		}
 		for _, refused := range page.Errors {
-			if name, ok := nameOf(refused, reads); ok {
+			if name, ok := nameOf(refused, under, reads); ok {
 				answers[name] = &batchAnswer{refusal: &smithy.GenericAPIError{
 					Code: aws.ToString(refused.ErrorCode), Message: aws.ToString(refused.Message),
 				}, requestID: requestID}
@@ -197,16 +213,23 @@ func batchGetSecretValue(ctx context.Context, c *connection, region string, read
 // arnSuffix is the length of what AWS appends to a secret's name in its ARN: a hyphen and six characters.
 const arnSuffix = 7
 
-// nameOf finds the secret that an error is about, which AWS may name or give the ARN of.
-func nameOf(refused types.APIErrorType, reads []*read) (string, bool) {
+// nameOf finds the secret that an error is about, which AWS may name, or give the ARN of with or without its random ending.
+func nameOf(refused types.APIErrorType, under prefix, reads []*read) (string, bool) {
 	id := aws.ToString(refused.SecretId)
+	if asked, ok := strings.CutPrefix(id, under.arn); ok && isRead(asked, reads) {
+		return asked, true
+	}
 	if _, resource, isARN := strings.Cut(id, ":secret:"); isARN {
 		id = resource[:max(0, len(resource)-arnSuffix)]
 	}
-	return id, slices.ContainsFunc(reads, func(r *read) bool { return r.name == id })
+	return id, isRead(id, reads)
 }
 
-// isRefusedBatch says whether AWS, or what stands in for it, takes no batches from this worker.
+func isRead(name string, reads []*read) bool {
+	return slices.ContainsFunc(reads, func(r *read) bool { return r.name == name })
+}
+
+// isRefusedBatch reports whether AWS, or what stands in for it, takes no batches from this worker.
 func isRefusedBatch(err error) bool {
 	if statusOf(err) == http.StatusNotImplemented {
 		return true
@@ -220,7 +243,7 @@ func isRefusedBatch(err error) bool {
 	return false
 }
 
-// isAboutOneSecret says whether a batch was refused as a whole for what may be the fault of one of its secrets.
+// isAboutOneSecret reports whether a batch was refused as a whole for what may be the fault of one of its secrets.
 func isAboutOneSecret(err error) bool {
 	switch codeOf(err) {
 	case "ResourceNotFound", "InvalidRequest", "InvalidParameter", "Validation", "DecryptionFailure":

@@ -8,23 +8,22 @@ import (
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
-// TestBatchFailover: batches go from region to region as single reads do, each secret by itself.
+// TestBatchFailover: batches go from region to region as single reads do, each secret apart from the others.
 func TestBatchFailover(t *testing.T) {
-	begin := func(t *testing.T) (*awssmtest.Server, *awsProvider, []string) {
+	regional := func(t *testing.T) (*awssmtest.Server, *awsProvider, []string) {
 		t.Helper()
 		server := awssmtest.StartTest(t, awssmtest.Options{})
 		useKeys(t)
-		t.Setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", server.URL())
 		t.Setenv("AWS_MAX_ATTEMPTS", "1")
 		s := defaultSettings()
 		s.Region, s.FailoverRegions = "us-east-1", []string{"us-west-2"}
-		p, _ := open(t, s)
+		p, _ := openEverywhere(t, server, s)
 		ids := fill(server.In("us-east-1"), 30)
 		fill(server.In("us-west-2"), 30)
 		return server, p, ids
 	}
 	t.Run("the first fails", func(t *testing.T) {
-		server, p, ids := begin(t)
+		server, p, ids := regional(t)
 		server.Inject(awssmtest.Fault{Region: "us-east-1", Code: "InternalServiceError"})
 		results := batch(t, p, ids...)
 		wantAll(t, results, ids)
@@ -38,7 +37,7 @@ func TestBatchFailover(t *testing.T) {
 		}
 	})
 	t.Run("the first stalls", func(t *testing.T) {
-		server, p, ids := begin(t)
+		server, p, ids := regional(t)
 		server.Inject(awssmtest.Fault{Region: "us-east-1", Stall: true})
 		results, err := p.GetBatch(within(t, 1500*time.Millisecond), []credential.Request{{ID: ids[0]}, {ID: ids[1]}})
 		if err != nil || results[0].Err != nil || !results[0].Credential.FromReplica {
@@ -46,7 +45,7 @@ func TestBatchFailover(t *testing.T) {
 		}
 	})
 	t.Run("one secret fails in the first", func(t *testing.T) {
-		server, p, ids := begin(t)
+		server, p, ids := regional(t)
 		server.Inject(awssmtest.Fault{Region: "us-east-1", SecretID: "tom/credentials/" + ids[7], Code: "InternalServiceError"})
 		results := batch(t, p, ids...)
 		wantAll(t, results, ids)
@@ -57,7 +56,7 @@ func TestBatchFailover(t *testing.T) {
 		}
 	})
 	t.Run("one is missing in the first", func(t *testing.T) {
-		server, p, ids := begin(t)
+		server, p, ids := regional(t)
 		server.DeleteSecret("tom/credentials/" + ids[3])
 		_ = wantReason(t, batch(t, p, ids...)[3].Err, credential.CredentialNotFound)
 		if n := server.Count(); n != 2 {
@@ -65,7 +64,7 @@ func TestBatchFailover(t *testing.T) {
 		}
 	})
 	t.Run("another says no", func(t *testing.T) {
-		server, p, ids := begin(t)
+		server, p, ids := regional(t)
 		server.Inject(awssmtest.Fault{Region: "us-east-1", Code: "InternalServiceError"})
 		server.In("us-west-2").DeleteSecret("tom/credentials/" + ids[3])
 		e := wantReason(t, batch(t, p, ids...)[3].Err, credential.BackendUnavailable)

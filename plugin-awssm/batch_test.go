@@ -226,7 +226,7 @@ func TestBatchRefused(t *testing.T) {
 			p, log := open(t, atServer(server))
 			now := time.Now()
 			var clock sync.Mutex
-			p.batching.now = func() time.Time { clock.Lock(); defer clock.Unlock(); return now }
+			p.plain().batching.now = func() time.Time { clock.Lock(); defer clock.Unlock(); return now }
 			pass := func(d time.Duration) { clock.Lock(); defer clock.Unlock(); now = now.Add(d) }
 			ids := fill(server.In("us-east-1"), 100)
 			allow := refuse(server)
@@ -387,12 +387,12 @@ func TestBatchDeadline(t *testing.T) {
 	for i, id := range ids {
 		requests[i].ID = id
 	}
-	begin := time.Now()
+	start := time.Now()
 	results, err := p.GetBatch(within(t, 300*time.Millisecond), requests)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(begin); took > 2*time.Second {
+	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("took %s", took)
 	}
 	for _, result := range results {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// batchingPause is how long batches are left alone after AWS has refused one. Somebody may have allowed them since.
+// batchingPause is how long batches are left alone after AWS has refused one. They may have been allowed since.
 const batchingPause = time.Hour
 
 // batching remembers whether AWS takes batches. Its methods may be called concurrently.
@@ -17,7 +17,7 @@ type batching struct {
 	refusedAt time.Time // zero: not refused, as far as is known
 }
 
-// worthTrying says whether to try a batch. After a refusal that is so once an hour, for one caller: the others go on
+// worthTrying reports whether to try a batch. After a refusal that is so once an hour, for one caller: the others go on
 // without until it is known.
 func (b *batching) worthTrying() bool {
 	b.mu.Lock()
@@ -33,13 +33,13 @@ func (b *batching) worthTrying() bool {
 	return true
 }
 
-// refused notes a refusal, and says whether it is news.
+// refused notes a refusal, and reports whether it is the first.
 func (b *batching) refused() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	news := b.refusedAt.IsZero()
+	first := b.refusedAt.IsZero()
 	b.refusedAt = b.now()
-	return news
+	return first
 }
 
 // taken notes that AWS has answered a batch.

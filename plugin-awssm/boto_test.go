@@ -21,7 +21,7 @@ type surroundings struct {
 	config      string // the shared configuration file
 	credentials string // the shared credentials file
 	profile     string // the setting, and botocore's argument
-	sso         bool   // somebody has signed in to SSO
+	sso         bool   // a user has signed in to SSO
 }
 
 // found is what was found in them.
@@ -101,7 +101,7 @@ var botoCases = map[string]surroundings{
 	"a role with keys of the environment":      {env: keysEnv(), config: "[profile lab]\n" + someRole + "credential_source = Environment\n", profile: "lab"},
 	"a role without a source":                  {env: env(), config: "[default]\n" + someRole},
 	"a role of a role":                         {env: env(), config: "[default]\n" + someRole + "source_profile = middle\n[profile middle]\nrole_arn = arn:aws:iam::123456789012:role/middle\nsource_profile = base\n[profile base]\n" + keys("one")},
-	"a role whose source is missing":           {env: env(), config: "[default]\n" + someRole + "source_profile = nobody\n"},
+	"a role whose source is missing":           {env: env(), config: "[default]\n" + someRole + "source_profile = absent\n"},
 	"web identity":                             {env: webEnv},
 	"web identity and keys":                    {env: merged(webEnv, keysEnv())},
 	"web identity and a profile's keys":        {env: webEnv, credentials: "[default]\n" + keys("one")},
@@ -133,7 +133,7 @@ var botoCases = map[string]surroundings{
 var meantDifferences = map[string]difference{
 	"half a pair: secret": {
 		ours: found{Identity: "error"}, boto3: found{Region: "us-east-1", Identity: "arn:aws:iam::123456789012:user/two"},
-		why: "boto3 passes over a secret key without its id in silence, to sign as somebody else; half a pair is refused, whichever half",
+		why: "boto3 passes over a secret key without its id in silence, to sign as another identity; half a pair is refused, either half",
 	},
 	"half a pair in the file: secret": {
 		ours: found{Identity: "error"}, boto3: found{Region: "us-east-1", Identity: "none"},
@@ -184,7 +184,7 @@ func only(m map[string]string, pairs ...string) map[string]string {
 }
 
 // TestLikeBoto3 asks botocore, which the older worker used, for the region and the identity that it would use, and compares:
-// whoever changes over shall not find another account in use.
+// a user who changes over must not find another account in use.
 func TestLikeBoto3(t *testing.T) {
 	server := awssmtest.StartTest(t, awssmtest.Options{})
 	for _, user := range []string{"one", "two"} {
@@ -255,7 +255,7 @@ func TestLikeBoto3(t *testing.T) {
 	}
 }
 
-// same compares what was found; sessions have names of their own where nobody gives them one.
+// same compares what was found; sessions have their own names where nothing gives them one.
 func (f found) same(other found) bool {
 	return f.Identity == "error" && other.Identity == "error" || f.Region == other.Region && f.Identity == other.Identity
 }
@@ -272,10 +272,10 @@ func whoAmI(t *testing.T, profile string) found {
 	}
 	t.Cleanup(func() { _ = p.Close() })
 	answer := found{}
-	c := p.connected()
+	c := p.plain().connected()
 	if c == nil {
 		// There is no region, or something is wrong with profile or files. With a region, the first is not in the way.
-		if _, err := loadBase(s); err != nil {
+		if _, err := p.plain().environment(); err != nil {
 			return failure(err)
 		}
 		s.Region = "us-east-1"
@@ -284,7 +284,7 @@ func whoAmI(t *testing.T, profile string) found {
 			return failure(err)
 		}
 		t.Cleanup(func() { _ = second.Close() })
-		c = second.connected()
+		c = second.plain().connected()
 	} else {
 		answer.Region = c.regions[0]
 	}

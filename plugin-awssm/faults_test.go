@@ -6,26 +6,24 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/grpc/codes"
-
 	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest"
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
 // codeOfReason is the contract's table of reasons as far as a backend brings them about.
-var codeOfReason = map[credential.Reason]codes.Code{
-	credential.CredentialNotFound:     codes.NotFound,
-	credential.VersionNotFound:        codes.NotFound,
-	credential.CredentialDeleted:      codes.NotFound,
-	credential.CredentialMalformed:    codes.FailedPrecondition,
-	credential.DecryptionFailed:       codes.FailedPrecondition,
-	credential.AccessDenied:           codes.PermissionDenied,
-	credential.PageTokenInvalid:       codes.InvalidArgument,
-	credential.BackendUnauthenticated: codes.Unauthenticated,
-	credential.BackendMisconfigured:   codes.FailedPrecondition,
-	credential.Throttled:              codes.ResourceExhausted,
-	credential.BackendUnavailable:     codes.Unavailable,
-	credential.DeadlineExceeded:       codes.DeadlineExceeded,
+var codeOfReason = map[credential.Reason]string{
+	credential.CredentialNotFound:     "NOT_FOUND",
+	credential.VersionNotFound:        "NOT_FOUND",
+	credential.CredentialDeleted:      "NOT_FOUND",
+	credential.CredentialMalformed:    "FAILED_PRECONDITION",
+	credential.DecryptionFailed:       "FAILED_PRECONDITION",
+	credential.AccessDenied:           "PERMISSION_DENIED",
+	credential.PageTokenInvalid:       "INVALID_ARGUMENT",
+	credential.BackendUnauthenticated: "UNAUTHENTICATED",
+	credential.BackendMisconfigured:   "FAILED_PRECONDITION",
+	credential.Throttled:              "RESOURCE_EXHAUSTED",
+	credential.BackendUnavailable:     "UNAVAILABLE",
+	credential.DeadlineExceeded:       "DEADLINE_EXCEEDED",
 }
 
 // wanted is what a fault makes of the operations, in their order: Get, Batch, List, Validate.
@@ -49,7 +47,7 @@ type fault struct {
 	stage   string        // in the metadata of BACKEND_UNAVAILABLE
 	retry   time.Duration // what the service says
 	help    string        // a part of it
-	alone   bool          // the batch's other secret is read all the same
+	alone   bool          // the batch's other secret is read
 }
 
 const html = "<html><body>" + canary + "</body></html>"
@@ -58,6 +56,7 @@ const html = "<html><body>" + canary + "</body></html>"
 var faultTable = map[string]fault{
 	"throttling":              {inject: awssmtest.Fault{Code: "ThrottlingException", RetryAfter: "7"}, want: everywhere(credential.Throttled), retry: 7 * time.Second},
 	"throttling, no time":     {inject: awssmtest.Fault{Code: "ThrottlingException"}, want: everywhere(credential.Throttled), retry: defaultRetryDelay},
+	"busy for thirty years":   {inject: awssmtest.Fault{Code: "ServiceUnavailable", Status: 503, RetryAfter: "999999999"}, want: everywhere(credential.BackendUnavailable), stage: stageRead, retry: time.Hour},
 	"HTTP 429":                {inject: awssmtest.Fault{Status: 429, RetryAfter: "2"}, want: everywhere(credential.Throttled), retry: 2 * time.Second},
 	"internal error (500)":    {inject: awssmtest.Fault{Code: "InternalServiceError"}, want: everywhere(credential.BackendUnavailable), stage: stageRead},
 	"HTTP 500":                {inject: awssmtest.Fault{Status: 500}, want: everywhere(credential.BackendUnavailable), stage: stageRead},
@@ -191,10 +190,10 @@ func TestFaults(t *testing.T) {
 			}
 			cells := []string{name}
 			for i, operation := range operations {
-				p, _ := open(t, s) // each a provider of its own: what one has learnt doesn't help the next
-				begin := time.Now()
+				p, _ := open(t, s) // each another provider: what one has learnt doesn't help the next
+				start := time.Now()
 				got := operation.run(t, p)
-				if took := time.Since(begin); took > 3*time.Second {
+				if took := time.Since(start); took > 3*time.Second {
 					t.Errorf("%s took %s", operation.name, took)
 				}
 				f.check(t, operation.name, got, f.want[i])
@@ -266,7 +265,7 @@ func TestDeadlines(t *testing.T) {
 			p, _ := open(t, s)
 			server.Inject(awssmtest.Fault{Service: service, Stall: true})
 			ctx := within(t, 300*time.Millisecond)
-			begin := time.Now()
+			start := time.Now()
 			_, getErr := p.Get(ctx, credential.Request{ID: "lab"})
 			results, err := p.GetBatch(ctx, []credential.Request{{ID: "lab"}, {ID: "other"}})
 			if err != nil {
@@ -276,7 +275,7 @@ func TestDeadlines(t *testing.T) {
 			for _, err := range []error{getErr, results[0].Err, results[1].Err, listErr} {
 				_ = wantReason(t, err, credential.DeadlineExceeded)
 			}
-			if took := time.Since(begin); took > 2*time.Second {
+			if took := time.Since(start); took > 2*time.Second {
 				t.Errorf("took %s", took)
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"github.com/tom-worker/credential-provider/plugin-awssm/internal/awscreds"
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
@@ -19,18 +20,23 @@ const currentLabel = "AWSCURRENT"
 // replicaAge is how long an answer from a failover region may be used, since its copy may lag behind.
 const replicaAge = 30 * time.Second
 
-// Get reads one credential, from the first region or, if that one has a passing trouble, from those to fail over to.
+// Get reads one credential, from the first region or, if that one fails for now, from those to fail over to.
 func (p *awsProvider) Get(ctx context.Context, request credential.Request) (*credential.Credential, error) {
-	name, err := secretName(p.settings.SecretPrefix, request.ID)
+	r := p.route(request.ID)
+	name, err := secretName(r.prefix.name, request.ID)
 	if err != nil {
 		return nil, err
 	}
-	c, err := p.connect(ctx)
+	c, err := r.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	one := &read{request: request, name: name}
-	p.throughRegions(ctx, c, []*read{one}, func(ctx context.Context, region string, _ []*read) { p.readOne(ctx, c, region, one) })
+	if len(c.regions) == 1 {
+		r.readOne(ctx, c, c.regions[0], one)
+	} else {
+		r.throughRegions(ctx, c, []*read{one}, func(ctx context.Context, region string, _ []*read) { r.readOne(ctx, c, region, one) })
+	}
 	return one.found, one.conclusion()
 }
 
@@ -43,22 +49,23 @@ type read struct {
 }
 
 // settle takes a region's answer.
-func (r *read) settle(found *credential.Credential, failure *credential.Error) {
-	if failure != nil {
+func (r *read) settle(found *credential.Credential, err error) {
+	var failure *credential.Error
+	if errors.As(err, &failure) {
 		r.failures = append(r.failures, failure)
 		return
 	}
 	r.found = found
 }
 
-// decided says whether no further region is to be asked: not once there is a credential, nor after a definite answer of the
+// decided reports whether no further region is to be asked: not once there is a credential, nor after a definite answer of the
 // first region, nor if the trouble is with the AWS credentials, which are the same everywhere.
 func (r *read) decided() bool {
 	if r.found != nil {
 		return true
 	}
 	first := r.failures[0]
-	return !first.Reason.Transient() || first.Metadata["stage"] == stageCredentials
+	return !first.Reason.Transient() || first.Metadata["stage"] == awscreds.StageCredentials
 }
 
 // conclusion is the error of a read that failed in every region that was tried; nil for one that didn't. A "no" from any but
@@ -75,7 +82,7 @@ func (r *read) conclusion() error {
 		texts[i] = failure.Message
 	}
 	first := r.failures[0]
-	e := unavailable(stageRead, "%s", strings.Join(texts, "; then ")).With("region", first.Metadata["region"])
+	e := unavailable("%s", strings.Join(texts, "; then ")).With("region", first.Metadata["region"])
 	e.Help, e.RetryDelay = first.Help, first.RetryDelay
 	return e
 }
@@ -83,19 +90,19 @@ func (r *read) conclusion() error {
 // throughRegions has the reads made in the first region, and those that it leaves undecided in the next ones. The time that
 // is left is shared with the regions still to be tried, so that one that doesn't answer leaves time for the next. readAll
 // settles each read that it is given, once.
-func (p *awsProvider) throughRegions(ctx context.Context, c *connection, reads []*read, readAll func(ctx context.Context, region string, reads []*read)) {
+func (r *route) throughRegions(ctx context.Context, c *connection, reads []*read, readAll func(ctx context.Context, region string, reads []*read)) {
 	for i, region := range c.regions {
 		part, cancel := shareOfTime(ctx, len(c.regions)-i)
 		readAll(part, region, reads)
 		cancel()
 		var undecided []*read
-		for _, r := range reads {
-			if i > 0 && r.found != nil {
-				p.log.Warn("a credential was read from a failover region", "credential_id", r.request.ID, "region", region)
-				r.found.FromReplica, r.found.MaxCacheAge = true, aws.Duration(replicaAge)
+		for _, one := range reads {
+			if i > 0 && one.found != nil {
+				r.log.Warn("a credential was read from a failover region", "credential_id", one.request.ID, "region", region)
+				one.found.FromReplica, one.found.MaxCacheAge = true, aws.Duration(replicaAge)
 			}
-			if !r.decided() {
-				undecided = append(undecided, r)
+			if !one.decided() {
+				undecided = append(undecided, one)
 			}
 		}
 		if reads = undecided; len(reads) == 0 || ctx.Err() != nil {
@@ -114,68 +121,44 @@ func shareOfTime(ctx context.Context, regions int) (context.Context, context.Can
 }
 
 // attemptAt is the reading of one secret in a region, for the words of its failure.
-func (p *awsProvider) attemptAt(region string, r *read) attempt {
-	tried := attempt{action: actionGet, name: r.name, region: region, settings: p.settings}
+func (r *route) attemptAt(region string, one *read) attempt {
+	tried := attempt{action: actionGet, name: one.name, region: region, settings: r.settings, prefix: r.prefix}
 	switch {
-	case r.request.VersionID != "":
-		tried.version = fmt.Sprintf("version id %q", r.request.VersionID)
-	case r.request.VersionLabel != "":
-		tried.version = fmt.Sprintf("version label %q", r.request.VersionLabel)
+	case one.request.VersionID != "":
+		tried.version = fmt.Sprintf("version id %q", one.request.VersionID)
+	case one.request.VersionLabel != "":
+		tried.version = fmt.Sprintf("version label %q", one.request.VersionLabel)
 	}
 	return tried
 }
 
-// readOne reads one secret from one region, by a call of its own.
-func (p *awsProvider) readOne(ctx context.Context, c *connection, region string, r *read) {
-	tried := p.attemptAt(region, r)
-	if e := tried.checkVersion(r.request); e != nil {
-		r.settle(nil, e)
+// readOne reads one secret from one region, by its own call; once more with new AWS credentials if those at hand have
+// expired.
+func (r *route) readOne(ctx context.Context, c *connection, region string, one *read) {
+	tried := r.attemptAt(region, one)
+	if err := tried.checkVersion(one.request); err != nil {
+		one.settle(nil, err)
 		return
 	}
-	input := &secretsmanager.GetSecretValueInput{SecretId: aws.String(r.name)}
+	input := &secretsmanager.GetSecretValueInput{SecretId: aws.String(r.prefix.secretID(one.name))}
 	switch {
-	case r.request.VersionID != "":
-		input.VersionId = aws.String(r.request.VersionID)
-	case r.request.VersionLabel != "":
-		input.VersionStage = aws.String(r.request.VersionLabel)
+	case one.request.VersionID != "":
+		input.VersionId = aws.String(one.request.VersionID)
+	case one.request.VersionLabel != "":
+		input.VersionStage = aws.String(one.request.VersionLabel)
 	default:
 		input.VersionStage = aws.String(currentLabel)
 	}
-	out, err := getSecretValue(ctx, c, region, input)
+	used, _ := c.keys.Current()
+	out, err := c.secrets[region].GetSecretValue(ctx, input)
+	if err != nil && c.keys.AskAgain(err, used) {
+		out, err = c.secrets[region].GetSecretValue(ctx, input)
+	}
 	if err != nil {
-		r.settle(nil, tried.failure(ctx, err))
+		one.settle(nil, tried.failure(ctx, err))
 		return
 	}
-	r.settle(tried.credential(out, r.request.ID))
-}
-
-// getSecretValue reads a secret's value from one region.
-func getSecretValue(ctx context.Context, c *connection, region string, input *secretsmanager.GetSecretValueInput) (*secretsmanager.GetSecretValueOutput, error) {
-	return renewing(c, func() (*secretsmanager.GetSecretValueOutput, error) {
-		return c.secrets[region].GetSecretValue(ctx, input)
-	})
-}
-
-// renewing asks once more with new AWS credentials if those at hand have expired.
-func renewing[Output any](c *connection, ask func() (Output, error)) (Output, error) {
-	used, _ := c.keys.current()
-	out, err := ask()
-	if err != nil && isExpired(err) && c.keys.drop(used) {
-		return ask()
-	}
-	return out, err
-}
-
-func isExpired(err error) bool {
-	var api interface{ ErrorCode() string }
-	if !errors.As(err, &api) {
-		return false
-	}
-	switch api.ErrorCode() {
-	case "ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException":
-		return true
-	}
-	return false
+	one.settle(tried.credential(out, one.request.ID))
 }
 
 // Bounds of what AWS takes as the id and as the label of a version.
@@ -186,7 +169,7 @@ const (
 )
 
 // checkVersion refuses versions that no secret can have: AWS would call the request invalid, in no particular words.
-func (a attempt) checkVersion(request credential.Request) *credential.Error {
+func (a attempt) checkVersion(request credential.Request) error {
 	id, label := len(request.VersionID), len(request.VersionLabel)
 	if id > 0 && (id < minVersionID || id > maxVersionID) {
 		return credential.Errorf(credential.VersionNotFound, "%s: version ids have %d to %d characters, not %d", a.subject(), minVersionID, maxVersionID, id)
@@ -198,25 +181,18 @@ func (a attempt) checkVersion(request credential.Request) *credential.Error {
 }
 
 // credential makes a credential of what AWS has answered.
-func (a attempt) credential(out *secretsmanager.GetSecretValueOutput, id string) (*credential.Credential, *credential.Error) {
+func (a attempt) credential(out *secretsmanager.GetSecretValueOutput, id string) (*credential.Credential, error) {
 	requestID := requestIDIn(out.ResultMetadata)
-	fail := func(e *credential.Error) *credential.Error {
-		e.Message = a.subject() + ": " + e.Message
-		if requestID != "" {
-			e.Message += " (AWS request id " + requestID + ")"
-		}
-		return e.With("region", a.region).With("request_id", requestID)
-	}
 	if aws.ToString(out.Name) != a.name {
-		return nil, fail(a.notTheAPI("it answers for another secret"))
+		return nil, a.describe(a.peer().NotTheAPI("it answers for another secret"), requestID)
 	}
 	text := []byte(aws.ToString(out.SecretString))
 	if out.SecretString == nil {
 		text = out.SecretBinary
 	}
-	found, problem := parseLogin(text, fields{a.settings.UsernameField, a.settings.PasswordField})
+	found, problem := a.settings.parse(text)
 	if problem != nil {
-		return nil, fail(a.malformed(problem, out.SecretString == nil))
+		return nil, a.describe(a.malformed(problem, out.SecretString == nil), requestID)
 	}
 	return &credential.Credential{
 		ID:               id,
@@ -239,7 +215,7 @@ func (a attempt) malformed(m *malformed, binary bool) *credential.Error {
 		e = e.WithHelp("%s", m.advice)
 	}
 	if binary {
-		e = e.WithHelp("the secret is binary (SecretBinary); that is fine if it holds the JSON object in UTF-8")
+		e = e.WithHelp("the secret is binary (SecretBinary); that is fine if it holds the same in UTF-8")
 	}
-	return e.WithHelp("%s", a.command("put-secret-value", "--secret-id %s --secret-string file://credential.json", quote(a.name)))
+	return e.WithHelp("%s", a.put())
 }

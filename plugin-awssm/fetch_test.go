@@ -322,7 +322,7 @@ func TestGetExpiredTokenRenews(t *testing.T) {
 		t.Fatal(err)
 	}
 	server.ExpireSessions()
-	// Whoever feeds the file has renewed it.
+	// What feeds the file has renewed it.
 	renewed := server.AddSession("arn:aws:iam::123456789012:user/tom", time.Hour)
 	if err := os.WriteFile(os.Getenv("AWS_SHARED_CREDENTIALS_FILE"), []byte(credentialsFile(renewed)), 0o600); err != nil {
 		t.Fatal(err)
@@ -344,19 +344,18 @@ func credentialsFile(s awssmtest.Session) string {
 }
 
 func TestFailover(t *testing.T) {
-	begin := func(t *testing.T) (*awssmtest.Server, *awsProvider) {
+	regional := func(t *testing.T) (*awssmtest.Server, *awsProvider) {
 		t.Helper()
 		server := awssmtest.StartTest(t, awssmtest.Options{})
 		useKeys(t)
-		t.Setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", server.URL())
 		t.Setenv("AWS_MAX_ATTEMPTS", "1")
 		s := defaultSettings()
 		s.Region, s.FailoverRegions = "us-east-1", []string{"us-west-2", "eu-west-1"}
-		p, _ := open(t, s)
+		p, _ := openEverywhere(t, server, s)
 		return server, p
 	}
 	t.Run("the first answers", func(t *testing.T) {
-		server, p := begin(t)
+		server, p := regional(t)
 		server.PutSecret("tom/credentials/lab", labSecret)
 		found, err := get(t, p, "lab")
 		if err != nil || found.FromReplica || found.MaxCacheAge != nil {
@@ -364,7 +363,7 @@ func TestFailover(t *testing.T) {
 		}
 	})
 	t.Run("the first fails", func(t *testing.T) {
-		server, p := begin(t)
+		server, p := regional(t)
 		server.In("us-west-2").PutSecret("tom/credentials/lab", labSecret)
 		server.Inject(awssmtest.Fault{Region: "us-east-1", Code: "InternalServiceError"})
 		found, err := get(t, p, "lab")
@@ -376,7 +375,7 @@ func TestFailover(t *testing.T) {
 		}
 	})
 	t.Run("the first stalls", func(t *testing.T) {
-		server, p := begin(t)
+		server, p := regional(t)
 		server.In("us-west-2").PutSecret("tom/credentials/lab", labSecret)
 		server.Inject(awssmtest.Fault{Region: "us-east-1", Stall: true})
 		found, err := p.Get(within(t, 900*time.Millisecond), credential.Request{ID: "lab"})
@@ -385,19 +384,19 @@ func TestFailover(t *testing.T) {
 		}
 	})
 	t.Run("the first says no", func(t *testing.T) {
-		server, p := begin(t)
+		server, p := regional(t)
 		server.In("us-west-2").PutSecret("tom/credentials/lab", labSecret)
 		_, err := get(t, p, "lab")
 		_ = wantReason(t, err, credential.CredentialNotFound)
 	})
 	t.Run("no AWS credentials", func(t *testing.T) {
 		// They are the same everywhere: another region is not asked.
-		server, _ := begin(t)
+		server, _ := regional(t)
 		t.Setenv("AWS_ENDPOINT_URL_STS", server.URL())
 		server.Inject(awssmtest.Fault{Service: "sts", Code: "ServiceUnavailable", Status: 503})
 		s := defaultSettings()
 		s.Region, s.FailoverRegions, s.RoleARN = "us-east-1", []string{"us-west-2"}, "arn:aws:iam::123456789012:role/tom"
-		p, _ := open(t, s)
+		p, _ := openEverywhere(t, server, s)
 		_, err := get(t, p, "lab")
 		e := wantReason(t, err, credential.BackendUnavailable)
 		if e.Metadata["stage"] != stageCredentials || strings.Contains(e.Message, "us-west-2") {
@@ -405,7 +404,7 @@ func TestFailover(t *testing.T) {
 		}
 	})
 	t.Run("another says no", func(t *testing.T) {
-		server, p := begin(t)
+		server, p := regional(t)
 		server.Inject(awssmtest.Fault{Region: "us-east-1", Code: "InternalServiceError"})
 		_, err := get(t, p, "lab")
 		e := wantReason(t, err, credential.BackendUnavailable)

@@ -96,7 +96,6 @@ func TestListTokens(t *testing.T) {
 	elsewhere, _ := open(t, other)
 	flipped := []byte(page.NextToken)
 	flipped[len(flipped)/2] ^= 1
-	scope := pageScope{region: "us-east-1", prefix: "tom/credentials/"}
 	tests := map[string]struct {
 		provider *awsProvider
 		token    string
@@ -107,7 +106,7 @@ func TestListTokens(t *testing.T) {
 		"cut":                  {p, page.NextToken[:len(page.NextToken)-4]},
 		"changed":              {p, string(flipped)},
 		"of another prefix":    {elsewhere, page.NextToken},
-		"unknown to AWS":       {p, scope.seal("never given")},
+		"unknown to AWS":       {p, p.sealToken(pagePlace{token: "never given"})},
 		"AWS's own, unwrapped": {p, "AWSNextToken"},
 	}
 	for name, test := range tests {

@@ -1,10 +1,10 @@
 // Program tom-credential-aws_secrets_manager is the credential provider for AWS Secrets Manager: it reads device
-// credentials that are stored as JSON objects under a common prefix of secret names.
+// credentials that are stored as secrets under a common prefix of names.
 //
-// A call goes through the files in this order: name.go (credential id to secret name), fetch.go, batch.go or list.go (the
-// calls to AWS, region by region), client.go (AWS configuration and clients), keyring.go and chain.go (the AWS credentials that sign
-// the calls), parse.go (the secret's JSON), errors.go and transport.go (what AWS or the network refused). validate.go tries
-// all of it and reports.
+// A call goes through the files in this order: routes.go (which settings a credential id has), name.go (credential id to
+// secret name), fetch.go, batch.go or list.go (the calls to AWS, region by region), connection.go (the clients), parse.go and
+// pointer.go (the secret's text), errors.go (what AWS refused). validate.go tries all of it and reports.
+// internal/awscreds finds the AWS credentials that sign the calls, internal/transport carries them.
 package main
 
 import "github.com/tom-worker/credential-provider/shared/provider"
@@ -17,7 +17,10 @@ func main() {
 		Name:        "aws_secrets_manager",
 		Version:     version,
 		Description: "reads device credentials from AWS Secrets Manager",
+		Versions:    true,
 		Defaults:    defaultSettings(),
 		New:         newProvider,
+
+		PreviousVersionLabel: "AWSPREVIOUS",
 	})
 }

@@ -28,7 +28,7 @@ func (o outcome) String() string {
 	case o.warned:
 		return "warns of " + string(o.reason)
 	default:
-		return string(o.reason) + " (" + o.reason.Code().String() + ")"
+		return string(o.reason) + " (" + o.reason.Code() + ")"
 	}
 }
 
@@ -92,7 +92,7 @@ type matrix struct {
 	lines [][]string
 }
 
-// newMatrix begins a table of which the last columns are the operations.
+// newMatrix starts a table of which the last columns are the operations.
 func newMatrix(head ...string) *matrix {
 	for _, operation := range operations {
 		head = append(head, operation.name)

@@ -18,7 +18,7 @@ import (
 // metadataMockPackage is AWS's own mock of instance metadata; .tools/imds-mock/go.mod has its version.
 const metadataMockPackage = "github.com/aws/amazon-ec2-metadata-mock/cmd/ec2-metadata-mock"
 
-// buildMetadataMock builds the mock once for all tests, into a folder that TestMain removes.
+// buildMetadataMock builds the mock once for all tests, into a directory that TestMain removes.
 var buildMetadataMock = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(testHome, "ec2-metadata-mock.exe")
 	build := exec.Command("go", "build", "-modfile=.tools/imds-mock/go.mod", "-o", path, metadataMockPackage)

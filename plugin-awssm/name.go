@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -11,13 +13,38 @@ import (
 // maxSecretName is the most characters that a secret's name may have, prefix included.
 const maxSecretName = 512
 
-// nameCharacters are those that a secret's name may have.
-const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_+=.@-"
+// nameCharacters are those that a secret's name may have. "!" is in names that AWS makes, such as "rds!cluster-...".
+const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_+=.@-!"
 
-// nameCharset says which characters AWS allows in a secret's name.
-const nameCharset = "allowed are ASCII letters, digits and / _ + = . @ -"
+// nameCharset names the characters that AWS allows in a secret's name.
+const nameCharset = "allowed are ASCII letters, digits and / _ + = . @ - !"
 
-// secretName turns a credential id into the name of its secret, or says why no secret could have that name. A refused id
+// prefix is the setting secret_prefix.
+type prefix struct {
+	// arn is what ARNs of secrets start with, up to and with "secret:"; empty for secrets of the caller's own account.
+	arn             string
+	region, account string // of the ARN
+	name            string // what names start with
+}
+
+var arnPrefix = regexp.MustCompile(`^(arn:aws[a-z0-9-]*:secretsmanager:([a-z0-9-]+):([0-9]{12}):secret:)(.*)$`)
+
+// parsePrefix reads a prefix of names or of ARNs; false for an ARN that isn't one of secrets.
+func parsePrefix(text string) (prefix, bool) {
+	if !strings.HasPrefix(text, "arn:") {
+		return prefix{name: text}, true
+	}
+	m := arnPrefix.FindStringSubmatch(text)
+	if m == nil {
+		return prefix{}, false
+	}
+	return prefix{arn: m[1], region: m[2], account: m[3], name: m[4]}, true
+}
+
+// secretID is how AWS is asked for the secret with this name.
+func (p prefix) secretID(name string) string { return p.arn + name }
+
+// secretName turns a credential id into the name of its secret, or returns why no secret could have that name. A refused id
 // is quoted only as far as it could be a name: what a caller mixed up with an id might be a password.
 func secretName(prefix, id string) (string, error) {
 	invalid := func(problem, format string, args ...any) *credential.Error {
@@ -29,7 +56,7 @@ func secretName(prefix, id string) (string, error) {
 	case id == "":
 		return "", invalid("empty", "the credential id is empty")
 	case strings.HasPrefix(id, "arn:"):
-		return "", invalid("arn", "the credential id is an ARN").WithHelp("for another account's secrets set role_arn")
+		return "", invalid("arn", "the credential id is an ARN").WithHelp("for another account's secrets set role_arn, or secret_prefix to an ARN prefix")
 	case len(id) > room:
 		return "", invalid("too long", "the credential id has %d characters; at most %d are left after the prefix %q", utf8.RuneCountInString(id), room, prefix)
 	case found:
@@ -50,8 +77,25 @@ func firstForbidden(name string) (rune, bool) {
 	return r, true
 }
 
-// hasDotSegment says whether the name would mean something else if it were a path. AWS would take it; but nobody names a
-// secret so, and an id such as ../admin is an attempt to leave the prefix.
+// hasDotSegment reports whether the name would mean something else if it were a path. AWS would take it; but no secret is
+// named like that, and an id such as ../admin is an attempt to leave the prefix.
 func hasDotSegment(name string) bool {
 	return slices.ContainsFunc(strings.Split(name, "/"), func(segment string) bool { return segment == "." || segment == ".." })
+}
+
+// problem returns what is wrong with secret_prefix; empty if nothing is.
+func prefixProblem(text string) string {
+	p, ok := parsePrefix(text)
+	if !ok {
+		return `is an ARN, but not the start of secrets' ARNs, such as "arn:aws:secretsmanager:us-east-1:123456789012:secret:tom/credentials/"`
+	}
+	switch bad, found := firstForbidden(p.name); {
+	case found:
+		return fmt.Sprintf("holds %+q; %s", bad, nameCharset)
+	case len(p.name) >= maxSecretName:
+		return fmt.Sprintf("leaves no room for a credential id; a secret's name has at most %d characters", maxSecretName)
+	case hasDotSegment(p.name):
+		return `must not have "." or ".." between slashes`
+	}
+	return ""
 }

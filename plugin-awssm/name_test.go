@@ -9,7 +9,7 @@ import (
 
 func TestSecretName(t *testing.T) {
 	const prefix = "tom/credentials/"
-	taken := []string{"lab", "a/b", "/lab", "lab/", "user@host", "A-Z_0+9=.", "..lab", "lab..", "a...b", strings.Repeat("x", 512-len(prefix))}
+	taken := []string{"lab", "rds!cluster-4711", "!lab", "a/b", "/lab", "lab/", "user@host", "A-Z_0+9=.", "..lab", "lab..", "a...b", strings.Repeat("x", 512-len(prefix))}
 	for _, id := range taken {
 		if name, err := secretName(prefix, id); err != nil || name != prefix+id {
 			t.Errorf("secretName(%q) = %q, %v", id, name, err)
@@ -31,7 +31,6 @@ func TestSecretName(t *testing.T) {
 		"line feed":         {"lab\n", "character", `'\n'`},
 		"not UTF-8":         {"lab\xff", "character", `'\ufffd'`},
 		"wildcard":          {"lab*", "character", `'*'`},
-		"negation":          {"!lab", "character", `'!'`},
 		"colon":             {"a:b", "character", `':'`},
 		"a password":        {canary + " please", "character", `' '`},
 	}

@@ -20,13 +20,26 @@ type login struct {
 	extra    map[string]credential.Redacted
 }
 
-// fields are the keys of the two fields that a login needs, as the secret writes them.
+// fields are the two fields that a login needs, as the secret writes them: keys of its object, or JSON Pointers.
 type fields struct {
 	username string
 	password string
 }
 
-// malformed says why a secret is no login. Nothing of it comes from the secret, except the spelling of a key that is one of
+// object is what a secret should be.
+func (f fields) object() string {
+	if isPointer(f.username) || isPointer(f.password) {
+		return fmt.Sprintf("store a JSON object with strings at %s and %s", f.username, f.password)
+	}
+	return fmt.Sprintf(adviceObject, f.username, f.password)
+}
+
+// names reports whether a key of the object is one of the fields.
+func (f fields) names(key string) bool {
+	return key == topLevelKey(f.username) || key == topLevelKey(f.password)
+}
+
+// malformed is why a secret is no login. Nothing of it comes from the secret, except the spelling of a key that is one of
 // the keys looked for.
 type malformed struct {
 	field   string // empty if it isn't about one field
@@ -40,13 +53,37 @@ const (
 	adviceNewline = "store it without the line end: printf, not echo, when a shell writes the file; many devices lock the account over it"
 )
 
+// parse reads a secret's text.
+func (s settings) parse(secret []byte) (login, *malformed) {
+	if s.SecretFormat == formatPassword {
+		return parsePassword(secret, s.Username)
+	}
+	return parseLogin(secret, fields{s.UsernameField, s.PasswordField})
+}
+
+// parsePassword reads a secret that is nothing but a password. A JSON object is refused: as a password it would lock accounts.
+func parsePassword(secret []byte, username string) (login, *malformed) {
+	const alone = "store the password alone, or set secret_format to json"
+	problem := checkText(secret, alone)
+	if problem == nil {
+		problem = checkLogin("", string(secret))
+	}
+	if value := jsontext.Value(secret); problem == nil && value.Kind() == '{' && value.IsValid() {
+		problem = &malformed{problem: "the secret is a JSON object, not a password", advice: alone}
+	}
+	if problem != nil {
+		return login{}, problem
+	}
+	return login{username: username, password: credential.Some(credential.NewRedacted(string(secret)))}, nil
+}
+
 // parseLogin reads a secret's JSON object. Every value comes out byte for byte as the JSON has it.
 //
 // jsontext does the reading, not encoding/json: a key that comes twice, a lone surrogate and bytes that aren't UTF-8 are
 // errors to it, where encoding/json silently picks, replaces, and matches keys without regard to case. A password that was
 // changed by one character locks accounts.
 func parseLogin(secret []byte, want fields) (login, *malformed) {
-	if problem := checkText(secret, want); problem != nil {
+	if problem := checkText(secret, want.object()); problem != nil {
 		return login{}, problem
 	}
 	members, err := readObject(secret)
@@ -54,39 +91,29 @@ func parseLogin(secret []byte, want fields) (login, *malformed) {
 		return login{}, syntaxProblem(secret, want, err)
 	}
 	found := login{extra: make(map[string]credential.Redacted)}
-	var misspelt []string
-	var hasUsername bool
 	for _, m := range members {
-		switch m.key {
-		case want.username:
-			text, problem := m.login()
-			if problem == nil && text == "" {
-				problem = &malformed{field: m.key, problem: "is empty"}
-			}
-			if problem != nil {
-				return login{}, problem
-			}
-			found.username, hasUsername = text, true
-		case want.password:
-			text, problem := m.login()
-			if problem != nil {
-				return login{}, problem
-			}
-			found.password = credential.Some(credential.NewRedacted(text))
-		default:
-			if strings.EqualFold(m.key, want.username) || strings.EqualFold(m.key, want.password) {
-				misspelt = append(misspelt, m.key)
-			}
-			if text, ok := m.extra(); ok {
-				found.extra[m.key] = credential.NewRedacted(text)
-			}
+		if text, ok := m.extra(); ok && !want.names(m.key) {
+			found.extra[m.key] = credential.NewRedacted(text)
 		}
 	}
-	if !hasUsername {
-		return login{}, missing(want.username, misspelt)
+	username, hasUsername, problem := readField(members, want.username)
+	switch {
+	case problem != nil:
+		return login{}, problem
+	case !hasUsername:
+		return login{}, missing(want.username, members)
+	case username == "":
+		return login{}, &malformed{field: want.username, problem: "is empty"}
 	}
-	if _, ok := found.password.Get(); !ok && found.extra[credential.PrivateKeyField].IsEmpty() {
-		problem := missing(want.password, misspelt)
+	found.username = username
+	password, hasPassword, problem := readField(members, want.password)
+	switch {
+	case problem != nil:
+		return login{}, problem
+	case hasPassword:
+		found.password = credential.Some(credential.NewRedacted(password))
+	case found.extra[credential.PrivateKeyField].IsEmpty():
+		problem := missing(want.password, members)
 		if problem.advice == "" {
 			problem.advice = fmt.Sprintf("add it; only a secret with a %q can do without", credential.PrivateKeyField)
 		}
@@ -105,7 +132,7 @@ type member struct {
 func readObject(secret []byte) ([]member, error) {
 	decoder := jsontext.NewDecoder(bytes.NewReader(secret))
 	if decoder.PeekKind() != '{' {
-		// What it is instead doesn't matter if it isn't JSON at all.
+		// Its kind doesn't matter if it isn't JSON at all.
 		if _, err := decoder.ReadValue(); err != nil {
 			return nil, err
 		}
@@ -147,15 +174,24 @@ func (m member) login() (string, *malformed) {
 		return "", &malformed{field: m.key, problem: "must be a string, not " + kindName(kind), advice: "put the value in double quotes"}
 	}
 	text := m.text()
+	return text, checkLogin(m.key, text)
+}
+
+// checkLogin refuses a text that must not be sent to a device.
+func checkLogin(field, text string) *malformed {
+	whole := ""
+	if field == "" {
+		whole = "the secret "
+	}
 	switch {
 	case strings.HasSuffix(text, "\n") || strings.HasSuffix(text, "\r"):
-		return "", &malformed{field: m.key, problem: "ends with a line end", advice: adviceNewline}
+		return &malformed{field: field, problem: whole + "ends with a line end", advice: adviceNewline}
 	case strings.ContainsAny(text, "\r\n"):
-		return "", &malformed{field: m.key, problem: "holds a line end"}
+		return &malformed{field: field, problem: whole + "holds a line end"}
 	case strings.ContainsRune(text, 0):
-		return "", &malformed{field: m.key, problem: "holds a NUL character"}
+		return &malformed{field: field, problem: whole + "holds a NUL character"}
 	}
-	return text, nil
+	return nil
 }
 
 // extra reads the value of any other field; false for those that are left out.
@@ -193,25 +229,24 @@ func kindName(kind jsontext.Kind) string {
 	}
 }
 
-// checkText finds what is wrong before any JSON is read.
-func checkText(secret []byte, want fields) *malformed {
-	object := fmt.Sprintf(adviceObject, want.username, want.password)
+// checkText finds what is wrong before anything is read.
+func checkText(secret []byte, wanted string) *malformed {
 	switch {
 	case len(bytes.TrimSpace(secret)) == 0:
-		return &malformed{problem: "the secret is empty", advice: object}
+		return &malformed{problem: "the secret is empty", advice: wanted}
 	case bytes.HasPrefix(secret, []byte("\xef\xbb\xbf")):
-		return &malformed{problem: "the secret begins with a byte-order mark", advice: "save the file as UTF-8 without byte-order mark and store it again"}
+		return &malformed{problem: "the secret starts with a byte-order mark", advice: "save the file as UTF-8 without byte-order mark and store it again"}
 	case bytes.HasPrefix(secret, []byte("\xff\xfe")), bytes.HasPrefix(secret, []byte("\xfe\xff")):
 		return &malformed{problem: "the secret is UTF-16", advice: "save the file as UTF-8 without byte-order mark and store it again"}
 	case !utf8.Valid(secret):
-		return &malformed{problem: "the secret is not UTF-8 text", advice: object}
+		return &malformed{problem: "the secret is not UTF-8 text", advice: wanted}
 	}
 	return nil
 }
 
-// syntaxProblem says what err amounts to, in words of our own: the decoder's quote the secret.
+// syntaxProblem maps an error of the decoder, whose own words quote the secret.
 func syntaxProblem(secret []byte, want fields, err error) *malformed {
-	object := fmt.Sprintf(adviceObject, want.username, want.password)
+	object := want.object()
 	var syntax *jsontext.SyntacticError
 	switch {
 	case errors.Is(err, errNotObject):
@@ -236,11 +271,11 @@ func syntaxProblem(secret []byte, want fields, err error) *malformed {
 	}
 }
 
-// missing says that a key isn't there, and which key looks like it.
-func missing(field string, misspelt []string) *malformed {
-	for _, key := range misspelt {
-		if strings.EqualFold(key, field) {
-			return &malformed{field: field, problem: "is missing", advice: fmt.Sprintf("rename %q to %q: keys are case-sensitive", key, field)}
+// missing is about a field that isn't there, and a key that looks like it.
+func missing(field string, members []member) *malformed {
+	for _, m := range members {
+		if strings.EqualFold(m.key, field) {
+			return &malformed{field: field, problem: "is missing", advice: fmt.Sprintf("rename %q to %q: keys are case-sensitive", m.key, field)}
 		}
 	}
 	return &malformed{field: field, problem: "is missing"}
@@ -248,8 +283,7 @@ func missing(field string, misspelt []string) *malformed {
 
 // knownKey returns the key if it is one that we look for; any other might be a value in the wrong place.
 func knownKey(key string, want fields) string {
-	switch key {
-	case want.username, want.password, credential.PrivateKeyField:
+	if want.names(key) || key == credential.PrivateKeyField {
 		return key
 	}
 	return ""

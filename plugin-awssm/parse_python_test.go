@@ -12,7 +12,7 @@ import (
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
-// pythonsAnswer is what Python's json says about a secret.
+// pythonsAnswer is the answer of Python's json about a secret.
 type pythonsAnswer struct {
 	Taken   bool
 	Problem string

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest"
+	"github.com/tom-worker/credential-provider/plugin-awssm/internal/awscreds"
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
@@ -52,11 +53,11 @@ func TestBatchThousand(t *testing.T) {
 	p, _ := open(t, atServer(server))
 	ids := fill(server.In("us-east-1"), 1000)
 	read := func() time.Duration {
-		begin := time.Now()
+		start := time.Now()
 		for from := 0; from < len(ids); from += credential.MaxBatch {
 			wantAll(t, batch(t, p, ids[from:from+credential.MaxBatch]...), ids[from:])
 		}
-		return time.Since(begin)
+		return time.Since(start)
 	}
 	took := read()
 	if n := server.Count(); n > 50 {
@@ -86,7 +87,7 @@ func TestAppID(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, call := range server.Calls() {
 		seen[call.Operation] = true
-		if !strings.Contains(call.UserAgent, "app/"+appID) {
+		if !strings.Contains(call.UserAgent, "app/"+awscreds.AppID) {
 			t.Errorf("%s: User-Agent %q lacks the app id", call.Operation, call.UserAgent)
 		}
 	}

@@ -65,7 +65,7 @@ func FuzzSettings(f *testing.F) {
 		if session := s.sessionName(); len(session) < minRoleText || len(session) > maxSessionName || notInSessionName.MatchString(session) {
 			t.Errorf("session name %q", session)
 		}
-		if c := p.connected(); c != nil && (len(c.regions) == 0 || c.secrets[c.regions[0]] == nil) {
+		if c := p.plain().connected(); c != nil && (len(c.regions) == 0 || c.secrets[c.regions[0]] == nil) {
 			t.Errorf("regions %q without clients", c.regions)
 		}
 	})

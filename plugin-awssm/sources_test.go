@@ -1,12 +1,9 @@
 package main
 
 import (
-	"context"
 	"crypto/sha1" //nolint:gosec // the name of a cache file
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,8 +13,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
 	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest"
 )
@@ -121,31 +116,6 @@ func useMetadata(t *testing.T, url string) {
 	t.Helper()
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "false")
 	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)
-}
-
-// containerAddress is where ECS answers AWS_CONTAINER_CREDENTIALS_RELATIVE_URI. It is link-local: nothing here may reach it.
-const containerAddress = "169.254.170.2:80"
-
-// redirectContainer leads the provider's connections to the address of ECS to a server on loopback, and refuses any other
-// that would leave the machine. All above TCP is as it is on ECS: the SDK's choice of the URL from the relative URI, the
-// request and its Host, the answer.
-func redirectContainer(t *testing.T, p *awsProvider, to string) (redirected *atomic.Int64) {
-	t.Helper()
-	redirected = &atomic.Int64{}
-	chain := p.connected().chain
-	chain.base.HTTPClient = chain.base.HTTPClient.(*awshttp.BuildableClient).WithTransportOptions(func(transport *http.Transport) {
-		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			if address == containerAddress {
-				redirected.Add(1)
-				address = strings.TrimPrefix(to, "http://")
-			}
-			if host, _, _ := net.SplitHostPort(address); !net.ParseIP(host).IsLoopback() {
-				return nil, fmt.Errorf("a test wants to leave the machine for %s", address)
-			}
-			return (&net.Dialer{}).DialContext(ctx, network, address)
-		}
-	})
-	return redirected
 }
 
 // portal is AWS's SSO portal and its token service. It knows one access token at a time.

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/hashicorp/go-hclog"
 	"go.uber.org/goleak"
 
@@ -22,7 +24,7 @@ import (
 // canary is the password of every secret in these tests; no error, help, check or log line may hold it.
 const canary = "canary-7f3e9a41"
 
-// userHome is the home folder of whoever runs the tests, for tools that they start; testHome is that of the tests.
+// userHome is the home directory of the user who runs the tests, for tools that they start; testHome is that of the tests.
 var userHome, testHome string
 
 func TestMain(m *testing.M) {
@@ -93,6 +95,20 @@ func open(t *testing.T, s settings) (*awsProvider, *logBuffer) {
 		}
 		noCanary(t, log.String())
 	})
+	return p, log
+}
+
+// openEverywhere opens a provider whose clients of all regions reach one server: AWS has an endpoint for each region, so that
+// no setting can name one for several.
+func openEverywhere(t *testing.T, server *awssmtest.Server, s settings) (*awsProvider, *logBuffer) {
+	t.Helper()
+	p, log := open(t, s)
+	for _, r := range p.routes {
+		c := r.connected()
+		for region, client := range c.secrets {
+			c.secrets[region] = secretsmanager.New(client.Options(), func(o *secretsmanager.Options) { o.BaseEndpoint = aws.String(server.URL()) })
+		}
+	}
 	return p, log
 }
 
@@ -186,5 +202,5 @@ func eventually(t *testing.T, what string, happened func() bool) {
 	}
 }
 
-// noHost is the URL of a host that can't exist: a label of a name has at most 63 characters, so nobody has to be asked.
+// noHost is the URL of a host that can't exist: a label of a name has at most 63 characters, so no resolver has to be asked.
 var noHost = "http://" + strings.Repeat("x", 64) + ".invalid"

@@ -15,11 +15,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/tom-worker/credential-provider/plugin-awssm/internal/awscreds"
+	"github.com/tom-worker/credential-provider/plugin-awssm/internal/transport"
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
 const (
-	// checkTimeout bounds each check, so that one that gets no answer leaves the others their say.
+	// checkTimeout bounds each check, so that one without an answer holds up no other.
 	checkTimeout = 4 * time.Second
 	// maxSkew is by how much the clock may be off before that is worth a warning. AWS refuses at five minutes.
 	maxSkew = time.Minute
@@ -37,14 +39,29 @@ const (
 	checkCredential    = "credential"
 )
 
-// Validate tries what reading needs. None of the checks needs more permissions than reading does; where AWS denies a check
-// that reading can do without, that is a warning.
+// Validate tries what reading needs, by every route. None of the checks needs more permissions than reading does; where AWS
+// denies a check that reading can do without, that is a warning. So is a route that fails: the others can be read by.
 func (p *awsProvider) Validate(ctx context.Context, id string) (credential.Report, error) { //nolint:unparam // provider.Validator has the error
-	c, err := p.connect(ctx)
-	if err != nil {
-		return p.unconfigured(err, id), nil
+	plain := p.plain()
+	reports := make([]credential.Check, len(p.routes)-1)
+	var all sync.WaitGroup
+	for i, r := range p.routes[:len(p.routes)-1] {
+		all.Go(func() { reports[i] = p.checkRoute(ctx, r) })
 	}
-	v := &validation{provider: p, connection: c}
+	var report credential.Report
+	if c, err := plain.connect(ctx); err != nil {
+		report = p.unconfigured(err, id)
+	} else {
+		report = p.checkPlain(ctx, &validation{provider: p, route: plain, connection: c}, id)
+	}
+	all.Wait()
+	report.Checks = append(report.Checks, reports...)
+	return report, nil
+}
+
+// checkPlain makes the checks of the plain settings.
+func (p *awsProvider) checkPlain(ctx context.Context, v *validation, id string) credential.Report {
+	c := v.connection
 	var credentials, identity, clock, read, list, failover, one credential.Check
 	steps := []func(context.Context){
 		func(ctx context.Context) { credentials = v.credentials(ctx) },
@@ -58,6 +75,23 @@ func (p *awsProvider) Validate(ctx context.Context, id string) (credential.Repor
 	if id != "" {
 		steps = append(steps, func(ctx context.Context) { one = v.credential(ctx, id) })
 	}
+	sideBySide(ctx, steps)
+
+	report := credential.Report{Checks: []credential.Check{v.configuration(), credentials, identity, clock, read, list}}
+	if len(c.regions) > 1 {
+		report.Checks = append(report.Checks, failover)
+	}
+	if id != "" {
+		report.Checks = append(report.Checks, one)
+	}
+	if held, ok := c.keys.Current(); ok && held.CanExpire {
+		report.BackendCredentialsExpire = held.Expires
+	}
+	return report
+}
+
+// sideBySide makes checks at the same time, each within checkTimeout.
+func sideBySide(ctx context.Context, steps []func(context.Context)) {
 	var all sync.WaitGroup
 	for _, step := range steps {
 		all.Go(func() {
@@ -67,25 +101,46 @@ func (p *awsProvider) Validate(ctx context.Context, id string) (credential.Repor
 		})
 	}
 	all.Wait()
+}
 
-	report := credential.Report{Checks: []credential.Check{v.configuration(), credentials, identity, clock, read, list}}
-	if len(c.regions) > 1 {
-		report.Checks = append(report.Checks, failover)
+// checkRoute tries one route, and reports in one check.
+func (p *awsProvider) checkRoute(ctx context.Context, r *route) credential.Check {
+	name := r.String()
+	c, err := r.connect(ctx)
+	if err != nil {
+		return failed(name, credential.StatusWarning, err)
 	}
-	if id != "" {
-		report.Checks = append(report.Checks, one)
+	v := &validation{provider: p, route: r, connection: c}
+	var credentials, identity, read, list credential.Check
+	sideBySide(ctx, []func(context.Context){
+		func(ctx context.Context) { credentials = v.credentials(ctx) },
+		func(ctx context.Context) { identity = v.identity(ctx) },
+		func(ctx context.Context) { read, _ = v.read(ctx) },
+		func(ctx context.Context) { list = v.list(ctx) },
+	})
+	check := passed(name, "%s; credentials %s; %s; reading %s; listing %s", v.configuration().Message, credentials.Message, identity.Message, read.Message, list.Message)
+	var found, remedies []string
+	for _, part := range []credential.Check{credentials, identity, read, list} {
+		if part.Status != credential.StatusFailed && part.Status != credential.StatusWarning || part.Reason == credential.Unsupported {
+			continue
+		}
+		if check.Status == credential.StatusPassed {
+			check.Status, check.Reason = credential.StatusWarning, part.Reason
+		}
+		found = append(found, part.Name+": "+part.Message)
+		remedies = append(remedies, part.Remedy)
 	}
-	if held, ok := c.keys.current(); ok && held.CanExpire {
-		report.BackendCredentialsExpire = held.Expires
+	if len(found) > 0 {
+		check.Message, check.Remedy = strings.Join(found, "; "), strings.Join(remedies, "\n")
 	}
-	return report, nil
+	return check
 }
 
 // unconfigured is the report of a provider that can't even make a client.
 func (p *awsProvider) unconfigured(err error, id string) credential.Report {
 	report := credential.Report{Checks: []credential.Check{failed(checkConfiguration, credential.StatusFailed, err)}}
 	rest := []string{checkCredentials, checkIdentity, checkClock, checkRead, checkList}
-	if len(p.settings.FailoverRegions) > 0 {
+	if len(p.plain().settings.FailoverRegions) > 0 {
 		rest = append(rest, checkFailover)
 	}
 	if id != "" {
@@ -97,24 +152,25 @@ func (p *awsProvider) unconfigured(err error, id string) credential.Report {
 	return report
 }
 
-// validation is one run of the checks.
+// validation is one run of the checks of a route.
 type validation struct {
 	provider   *awsProvider
+	route      *route
 	connection *connection
 }
 
 func (v *validation) attempt(action, name string) attempt {
-	return attempt{action: action, name: name, region: v.connection.regions[0], settings: v.provider.settings}
+	return attempt{action: action, name: name, region: v.connection.regions[0], settings: v.route.settings, prefix: v.route.prefix}
 }
 
 func (v *validation) configuration() credential.Check {
-	s, c := v.provider.settings, v.connection
+	s, c := v.route.settings, v.connection
 	parts := []string{fmt.Sprintf("region %s (from %s)", c.regions[0], c.from)}
 	if len(c.regions) > 1 {
 		parts = append(parts, "then "+strings.Join(c.regions[1:], ", "))
 	}
 	if endpoint := c.first().Options().BaseEndpoint; endpoint != nil {
-		parts = append(parts, "endpoint "+withoutUser(*endpoint))
+		parts = append(parts, "endpoint "+transport.Shown(*endpoint))
 	}
 	return passed(checkConfiguration, "%s, secrets %q", strings.Join(parts, ", "), s.SecretPrefix+"*")
 }
@@ -124,14 +180,14 @@ func (v *validation) credentials(ctx context.Context) credential.Check {
 	if err != nil {
 		return failed(checkCredentials, credential.StatusFailed, err)
 	}
-	from := v.connection.chain.lastSource()
+	from := v.connection.chain.Last()
 	switch {
 	case held.CanExpire:
 		return passed(checkCredentials, "from %s; they expire at %s", from, held.Expires.UTC().Format(time.RFC3339))
-	case isLeftToEnd(held):
+	case awscreds.IsLeftToExpire(held):
 		return credential.Check{
 			Name: checkCredentials, Status: credential.StatusWarning, Reason: credential.BackendUnauthenticated,
-			Message: fmt.Sprintf("from %s; they are session credentials, which end at a time that isn't known and aren't renewed", from),
+			Message: fmt.Sprintf("from %s; they are session credentials, which expire at a time that isn't known and aren't renewed", from),
 			Remedy:  "for a worker that runs on, use a source that renews itself: a role of the instance, task or service account, a profile, or role_arn",
 		}
 	default:
@@ -141,7 +197,10 @@ func (v *validation) credentials(ctx context.Context) credential.Check {
 
 // identity asks STS who the credentials belong to. Reading needs no STS, so nothing that goes wrong here is more than a warning.
 func (v *validation) identity(ctx context.Context) credential.Check {
-	if v.provider.settings.EndpointURL != "" && v.connection.sts.Options().BaseEndpoint == nil {
+	if err := v.connection.stsErr; err != nil {
+		return v.judged(checkIdentity, credential.StatusWarning, err)
+	}
+	if v.route.settings.EndpointURL != "" && v.connection.sts.Options().BaseEndpoint == nil {
 		return skipped(checkIdentity, "endpoint_url is set, and neither AWS_ENDPOINT_URL_STS nor AWS_ENDPOINT_URL says where STS is")
 	}
 	out, err := v.connection.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
@@ -156,15 +215,15 @@ func (v *validation) identity(ctx context.Context) credential.Check {
 //
 // Its answer also brings AWS's time.
 func (v *validation) read(ctx context.Context) (read, clock credential.Check) {
-	name := unlikelyName(v.provider.settings.SecretPrefix)
+	name := unlikelyName(v.route.prefix.name)
 	tried := v.attempt(actionGet, name)
-	_, err := getSecretValue(ctx, v.connection, tried.region, &secretsmanager.GetSecretValueInput{SecretId: aws.String(name), VersionStage: aws.String(currentLabel)})
+	err := v.ask(ctx, tried.region, name)
 	clock = clockCheck(err, time.Now())
 	if err == nil {
 		return passed(checkRead, "allowed"), clock
 	}
 	e := tried.failure(ctx, err)
-	switch e.Reason {
+	switch credential.ReasonOf(e) {
 	case credential.CredentialNotFound:
 		return passed(checkRead, "allowed: AWS says that a secret which doesn't exist doesn't exist"), clock
 	case credential.AccessDenied:
@@ -176,7 +235,17 @@ func (v *validation) read(ctx context.Context) (read, clock credential.Check) {
 	}
 }
 
-// unlikelyName is a secret's name that nobody has given.
+// ask asks a region for the current value of a secret.
+func (v *validation) ask(ctx context.Context, region, name string) error {
+	_, err := again(v.connection, func() (*secretsmanager.GetSecretValueOutput, error) {
+		return v.connection.secrets[region].GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{
+			SecretId: aws.String(v.route.prefix.secretID(name)), VersionStage: aws.String(currentLabel),
+		})
+	})
+	return err
+}
+
+// unlikelyName is a name that no secret has.
 func unlikelyName(prefix string) string {
 	name := prefix + "tom-validate-" + rand.Text()
 	return name[:min(len(name), maxSecretName)]
@@ -184,10 +253,10 @@ func unlikelyName(prefix string) string {
 
 // failover tries every region that reads would fail over to: with a credential's id, whether it has been replicated there.
 func (v *validation) failover(ctx context.Context, id string) credential.Check {
-	real, err := secretName(v.provider.settings.SecretPrefix, id)
+	real, err := secretName(v.route.prefix.name, id)
 	name := real
-	if err != nil {
-		name = unlikelyName(v.provider.settings.SecretPrefix)
+	if err != nil || v.provider.route(id) != v.route {
+		name, real = unlikelyName(v.route.prefix.name), ""
 	}
 	regions := v.connection.regions[1:]
 	failures := make([]*credential.Error, len(regions))
@@ -196,9 +265,8 @@ func (v *validation) failover(ctx context.Context, id string) credential.Check {
 		all.Go(func() {
 			tried := v.attempt(actionGet, name)
 			tried.region = region
-			_, err := getSecretValue(ctx, v.connection, region, &secretsmanager.GetSecretValueInput{SecretId: aws.String(name), VersionStage: aws.String(currentLabel)})
-			if err != nil {
-				failures[i] = tried.failure(ctx, err)
+			if err := v.ask(ctx, region, name); err != nil {
+				errors.As(tried.failure(ctx, err), &failures[i])
 			}
 		})
 	}
@@ -213,7 +281,9 @@ func (v *validation) failover(ctx context.Context, id string) credential.Check {
 			return skipped(checkFailover, "there are no AWS credentials to try it with")
 		case e.Reason == credential.CredentialNotFound:
 			home := v.attempt(actionGet, name)
-			e.Help = []string{"replicate it: " + home.command("replicate-secret-to-regions", "--secret-id %s --add-replica-regions Region=%s", quote(name), regions[i])}
+			replicate := *e
+			replicate.Help = []string{"replicate it: " + home.command("replicate-secret-to-regions", "--secret-id %s --add-replica-regions Region=%s", home.id(), regions[i])}
+			e = &replicate
 		}
 		problem := failed(checkFailover, credential.StatusWarning, e)
 		if check.Status == credential.StatusWarning {
@@ -253,12 +323,15 @@ func clockCheck(err error, now time.Time) credential.Check {
 
 // list asks for one secret of the list. Reading by id does without.
 func (v *validation) list(ctx context.Context) credential.Check {
-	page, err := v.provider.List(ctx, 1, "")
+	page, next, err := v.provider.listRoute(ctx, v.route, 1, "")
 	if err == nil {
-		if len(page.Credentials) == 0 && page.NextToken == "" {
-			return passed(checkList, "allowed; there are no secrets %q", v.provider.settings.SecretPrefix+"*")
+		if len(page.Credentials) == 0 && next == "" {
+			return passed(checkList, "allowed; there are no secrets %q", v.route.settings.SecretPrefix+"*")
 		}
 		return passed(checkList, "allowed")
+	}
+	if errors.Is(err, credential.Unsupported) {
+		return skipped(checkList, err.Error())
 	}
 	check := v.judged(checkList, credential.StatusWarning, err)
 	if errors.Is(err, credential.AccessDenied) {

@@ -147,7 +147,28 @@ func TestValidate(t *testing.T) {
 			want:  map[string]credential.Status{"clock": warn, "read": ok},
 			texts: map[string]string{"clock": "behind"},
 		},
-		"session keys that nobody renews": {
+		"a key with a line end": {
+			id:      "lab",
+			prepare: func(t *testing.T, _ *awssmtest.Server, _ *settings) { t.Setenv("AWS_SECRET_ACCESS_KEY", canary+"\r\n") },
+			want:    map[string]credential.Status{"configuration": ok, "credentials": fail, "identity": skip, "clock": skip, "read": skip, "list": skip, "credential": skip},
+			reasons: map[string]credential.Reason{"credentials": credential.BackendUnauthenticated},
+			texts:   map[string]string{"credentials": "the secret access key holds a line end or another control character"},
+		},
+		"a token with an escape in a file": {
+			id: "lab",
+			prepare: func(t *testing.T, server *awssmtest.Server, s *settings) {
+				noKeys(t, server, s)
+				awsFiles(t, "", "[default]\naws_access_key_id = A\naws_secret_access_key = b\naws_session_token = c\x1b"+canary+"\n")
+			},
+			want:  map[string]credential.Status{"credentials": fail, "read": skip, "credential": skip},
+			texts: map[string]string{"credentials": "the session token holds a line end or another control character"},
+		},
+		"an id with a control character": {
+			id:      "lab\x1b[31m",
+			want:    map[string]credential.Status{"read": ok, "credential": fail},
+			reasons: map[string]credential.Reason{"credential": credential.CredentialIDInvalid},
+		},
+		"session keys that nothing renews": {
 			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
 				session := server.AddSession("arn:aws:iam::123456789012:user/tom", time.Hour)
 				userKeys{session.AccessKeyID, session.SecretAccessKey}.setenv(t)
@@ -225,11 +246,11 @@ func TestValidateFailover(t *testing.T) {
 			}
 			useKeys(t)
 			awsFiles(t, "", "")
-			t.Setenv("AWS_ENDPOINT_URL", server.URL())
+			t.Setenv("AWS_ENDPOINT_URL_STS", server.URL())
 			t.Setenv("AWS_MAX_ATTEMPTS", "1")
 			s := defaultSettings()
 			s.Region, s.FailoverRegions, s.RequestTimeout = "us-east-1", []string{"us-west-2", "eu-west-1"}, duration(300*time.Millisecond)
-			p, _ := open(t, s)
+			p, _ := openEverywhere(t, server, s)
 			checks, _ := validate(t, p, test.id)
 			check := checks[checkFailover]
 			if check.Status != test.status || check.Reason != test.reason {
@@ -279,9 +300,9 @@ func TestValidateInTime(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel() // they wait
-			begin := time.Now()
+			start := time.Now()
 			checks, _ := validate(t, test.provider, "lab")
-			if took := time.Since(begin); took > checkTimeout+time.Second {
+			if took := time.Since(start); took > checkTimeout+time.Second {
 				t.Errorf("took %s, want %s", took, checkTimeout)
 			}
 			wantStatuses(t, checks, test.want)
@@ -357,7 +378,7 @@ func TestRegion(t *testing.T) {
 		s := atServer(server)
 		s.Region = ""
 		p, _ := open(t, s)
-		if p.connected() != nil {
+		if p.plain().connected() != nil {
 			t.Error("the region was looked up before it was needed")
 		}
 		if _, err := get(t, p, "lab"); err != nil {
@@ -401,7 +422,7 @@ func TestNewUsesNoNetwork(t *testing.T) {
 	server := awssmtest.StartTest(t, awssmtest.Options{})
 	useMetadata(t, server.URL())
 	t.Setenv("AWS_DEFAULTS_MODE", "auto")
-	t.Setenv("AWS_ENDPOINT_URL", server.URL())
+	t.Setenv("AWS_ENDPOINT_URL_STS", server.URL())
 	s := defaultSettings()
 	s.RoleARN = "arn:aws:iam::123456789012:role/tom"
 	open(t, s)

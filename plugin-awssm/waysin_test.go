@@ -14,14 +14,13 @@ import (
 // wayIn is a source of AWS credentials, or a choice between several.
 type wayIn struct {
 	prepare func(t *testing.T, server *awssmtest.Server, s *settings)
-	adjust  func(t *testing.T, server *awssmtest.Server, p *awsProvider) // the provider that was made
-	signer  string                                                       // how the ARN of the signer ends
-	source  string                                                       // what Validate says
-	warns   credential.Reason                                            // what Validate warns of, without a role on top
-	way     bool                                                         // a source of its own: a role is assumed on top of it, too
+	signer  string            // how the ARN of the signer ends
+	source  string            // what Validate says
+	warns   credential.Reason // what Validate warns of, without a role on top
+	way     bool              // a source that a role is assumed on top of, too
 }
 
-// TestWaysIn: each source of AWS credentials, and which one wins; the server tells who signed.
+// TestWaysIn: each source of AWS credentials, and which one wins; the server knows who signed.
 func TestWaysIn(t *testing.T) {
 	const role = "arn:aws:iam::123456789012:role/tom"
 	tests := map[string]wayIn{
@@ -184,21 +183,6 @@ func TestWaysIn(t *testing.T) {
 			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) { instance(t, server) },
 			signer:  "assumed-role/machine/session", source: "instance metadata",
 		},
-		"container by relative URI (ECS)": {
-			way: true,
-			prepare: func(t *testing.T, _ *awssmtest.Server, _ *settings) {
-				t.Setenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/creds?id=task")
-			},
-			adjust: func(t *testing.T, server *awssmtest.Server, p *awsProvider) {
-				redirected := redirectContainer(t, p, strings.TrimSuffix(container(t, server, ""), "/creds"))
-				t.Cleanup(func() {
-					if redirected.Load() == 0 {
-						t.Error("the address of ECS was not asked for")
-					}
-				})
-			},
-			signer: "assumed-role/task/session", source: "container (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI)",
-		},
 		"SSO, by start URL": {
 			way: true,
 			prepare: func(t *testing.T, server *awssmtest.Server, _ *settings) {
@@ -269,9 +253,6 @@ func (w wayIn) run(t *testing.T, role settings, report *matrix, name string) {
 	s.RoleARN, s.ExternalID, s.RoleSessionName = role.RoleARN, role.ExternalID, role.RoleSessionName
 	w.prepare(t, server, &s)
 	p, _ := open(t, s)
-	if w.adjust != nil {
-		w.adjust(t, server, p)
-	}
 	signer, source := w.signer, w.source
 	if s.RoleARN != "" {
 		signer, source = "assumed-role/tom/worker-7", "role "+s.RoleARN+", assumed with "+source
@@ -305,5 +286,5 @@ func (w wayIn) run(t *testing.T, role settings, report *matrix, name string) {
 	if want := len(s.RoleARN) / max(1, len(s.RoleARN)); assumed != want {
 		t.Errorf("the role was assumed %d times, want %d", assumed, want)
 	}
-	wantContains(t, p.connected().chain.lastSource(), source)
+	wantContains(t, p.plain().connected().chain.Last(), source)
 }

@@ -10,14 +10,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest/peer"
+	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest/externaltool"
 )
 
 // The commands of the credential store's documentation, as a user types them, against both implementations.
 func TestAWSCLI(t *testing.T) {
-	cli := peer.Tool(t, awsCLI, "AWS_CLI", "aws", "pip install awscli")
+	cli := externaltool.Tool(t, awsCLI, "AWS_CLI", "aws", "pip install awscli")
 	ours := StartTest(t, Options{})
-	for name, url := range map[string]string{"awssmtest": ours.URL(), "moto": peer.Moto(t)} {
+	for name, url := range map[string]string{"awssmtest": ours.URL(), "moto": externaltool.Moto(t)} {
 		t.Run(name, func(t *testing.T) {
 			home := t.TempDir()
 			aws := func(arguments ...string) map[string]any {

@@ -33,7 +33,7 @@ func deleteSecret(c *call, in *deleteSecretInput) (any, error) {
 	s, err := c.open(*in.SecretId)
 	if isRefusal(err, "ResourceNotFoundException") && in.ForceDeleteWithoutRecovery {
 		// Force means that the secret shall be gone, and it is.
-		gone := &secret{name: *in.SecretId, suffix: newSuffix()}
+		gone := &secret{account: c.state.account, name: *in.SecretId, suffix: newSuffix()}
 		out := c.name(gone)
 		out.DeletionDate = optional(c.now)
 		return out, nil
@@ -60,12 +60,7 @@ func deleteSecret(c *call, in *deleteSecretInput) (any, error) {
 type restoreSecretInput struct{ SecretId *string }
 
 func restoreSecret(c *call, in *restoreSecretInput) (any, error) {
-	v := &validation{}
-	v.secretID(in.SecretId)
-	if err := v.err(); err != nil {
-		return nil, err
-	}
-	s, err := c.open(*in.SecretId)
+	s, err := c.openGiven(in.SecretId, (*call).open)
 	if err != nil {
 		return nil, err
 	}
@@ -87,14 +82,10 @@ func tagResource(c *call, in *tagResourceInput) (any, error) {
 	if err := v.err(); err != nil {
 		return nil, err
 	}
-	s, err := c.openLive(*in.SecretId)
-	if err != nil {
-		return nil, err
-	}
-	defer c.state.mu.Unlock()
-	s.setTags(in.Tags)
-	s.changed = c.now
-	return nothing{}, nil
+	return c.change(*in.SecretId, func(s *secret) (any, error) {
+		s.setTags(in.Tags)
+		return nothing{}, nil
+	})
 }
 
 type untagResourceInput struct {
@@ -109,14 +100,10 @@ func untagResource(c *call, in *untagResourceInput) (any, error) {
 	if err := v.err(); err != nil {
 		return nil, err
 	}
-	s, err := c.openLive(*in.SecretId)
-	if err != nil {
-		return nil, err
-	}
-	defer c.state.mu.Unlock()
-	s.tags = slices.DeleteFunc(s.tags, func(t tag) bool { return slices.Contains(in.TagKeys, t.Key) })
-	s.changed = c.now
-	return nothing{}, nil
+	return c.change(*in.SecretId, func(s *secret) (any, error) {
+		s.tags = slices.DeleteFunc(s.tags, func(t tag) bool { return slices.Contains(in.TagKeys, t.Key) })
+		return nothing{}, nil
+	})
 }
 
 func checkTags(v *validation, tags []tag) {

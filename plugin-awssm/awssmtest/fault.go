@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Fault says which requests fail and how. The matchers are all optional and must all hold; the effects can be combined where that makes
+// Fault describes which requests fail, and how. The matchers are all optional and must all hold; the effects can be combined where that makes
 // sense: first Delay and Stall, then Reset, or an answer in place of the real one, or the real one cut short.
 type Fault struct {
 	Service   string // "secretsmanager" or "sts"

@@ -77,10 +77,10 @@ func TestDelays(t *testing.T) {
 	s, client := start(t, Options{Latency: 30 * time.Millisecond})
 	s.PutSecret("s", "v")
 	took := func() time.Duration {
-		began := time.Now()
+		start := time.Now()
 		_, err := get(t, client, "s")
 		check(t, err)
-		return time.Since(began)
+		return time.Since(start)
 	}
 	if d := took(); d < 30*time.Millisecond {
 		t.Errorf("latency: %s", d)

@@ -98,7 +98,7 @@ func anyPrefixFold(attributes []string, value string) bool {
 	})
 }
 
-// allWords is the filter "all": every word of the value begins some word of the attributes, in any case.
+// allWords is the filter "all": every word of the value starts some word of the attributes, in any case.
 func allWords(attributes []string, value string) bool {
 	var have []string
 	for _, a := range attributes {

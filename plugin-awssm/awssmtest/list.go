@@ -139,7 +139,7 @@ func parsePosition(operation string, token *string) (*position, error) {
 	}
 	p := &position{}
 	text, err := base64.RawURLEncoding.DecodeString(*token)
-	if err != nil || json.Unmarshal(text, p) != nil || p.Operation != operation {
+	if err != nil || base64.RawURLEncoding.EncodeToString(text) != *token || json.Unmarshal(text, p) != nil || p.Operation != operation {
 		return nil, refuse("InvalidNextTokenException", "Invalid NextToken: start again from the first page.")
 	}
 	p.Operation = ""

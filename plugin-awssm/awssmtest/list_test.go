@@ -41,12 +41,12 @@ func TestListTenThousand(t *testing.T) {
 		s.PutSecret(name, "value")
 	}
 	s.PutSecret("elsewhere", "value")
-	began := time.Now()
+	start := time.Now()
 	got, pages := list(t, client, secretsmanager.ListSecretsInput{Filters: filterBy("name", "tom/credentials/")})
 	if !slices.Equal(got, want) || pages != 100 {
 		t.Errorf("%d secrets in %d pages, want %d in 100", len(got), pages, len(want))
 	}
-	if took := time.Since(began); took > 20*time.Second {
+	if took := time.Since(start); took > 20*time.Second {
 		t.Errorf("listing took %s", took)
 	}
 	got, pages = list(t, client, secretsmanager.ListSecretsInput{MaxResults: aws.Int32(100), SortOrder: types.SortOrderTypeDesc})
@@ -170,7 +170,7 @@ func TestBatch(t *testing.T) {
 	s.Deny(Denial{Action: "secretsmanager:GetSecretValue", Resource: "s/02"})
 	s.Deny(Denial{Action: "kms:Decrypt", Resource: "s/03"})
 	fault := s.Inject(Fault{SecretID: "s/04", Code: "DecryptionFailure"}) // strikes the item, not the whole batch
-	out, err := batch(secretsmanager.BatchGetSecretValueInput{SecretIdList: []string{"s/01", "nobody", "doomed", "s/02", "s/03", "s/04", "not valid"}})
+	out, err := batch(secretsmanager.BatchGetSecretValueInput{SecretIdList: []string{"s/01", "absent", "doomed", "s/02", "s/03", "s/04", "not valid"}})
 	check(t, err)
 	if len(out.SecretValues) != 1 || *out.SecretValues[0].SecretString != "value 1" || !slices.Equal(out.SecretValues[0].VersionStages, []string{"AWSCURRENT"}) {
 		t.Errorf("values = %+v", out.SecretValues)
@@ -179,7 +179,7 @@ func TestBatch(t *testing.T) {
 	for _, e := range out.Errors {
 		failed[*e.SecretId] = *e.ErrorCode
 	}
-	want := map[string]string{"nobody": "ResourceNotFoundException", "doomed": "InvalidRequestException", "s/02": "AccessDeniedException",
+	want := map[string]string{"absent": "ResourceNotFoundException", "doomed": "InvalidRequestException", "s/02": "AccessDeniedException",
 		"s/03": "AccessDeniedException", "s/04": "DecryptionFailure", "not valid": "ValidationException"}
 	if !maps.Equal(failed, want) {
 		t.Errorf("errors = %v, want %v", failed, want)

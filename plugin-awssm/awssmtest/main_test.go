@@ -18,7 +18,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// awsCLI is read before the environment is cleaned: its name begins with AWS_ like the settings that must not leak in.
+// awsCLI is read before the environment is cleaned: its name starts with AWS_ like the settings that must not leak in.
 var awsCLI = os.Getenv("AWS_CLI")
 
 func TestMain(m *testing.M) {
@@ -105,7 +105,7 @@ func codeOf(t testing.TB, err error) string {
 	}
 	var api smithy.APIError
 	if !errors.As(err, &api) {
-		t.Fatalf("the service gave no error of its own: %v", err)
+		t.Fatalf("the service gave no error: %v", err)
 	}
 	return api.ErrorCode()
 }

@@ -129,7 +129,7 @@ var motoCases = []motoCase{
 		w.put("w", versionID("b"), "AWSPENDING")
 		w.put("x", versionID("b"), "AWSPENDING")
 	}},
-	{"put to nobody", func(w *witness) { w.put("v", versionID("a")) }},
+	{"put to absent", func(w *witness) { w.put("v", versionID("a")) }},
 	{"put nothing", func(w *witness) {
 		w.text("s", "v")
 		w.putInput(secretsmanager.PutSecretValueInput{SecretId: aws.String("s"), ClientRequestToken: versionID("b")})
@@ -139,7 +139,7 @@ var motoCases = []motoCase{
 	{"put by ARN", func(w *witness) { arn := w.text("s", "v").ARN; w.putARN(arn, "w", versionID("b")); w.get("s") }},
 
 	// Getting.
-	{"get nobody", func(w *witness) { w.get("s") }},
+	{"get absent", func(w *witness) { w.get("s") }},
 	{"get by ARN", func(w *witness) { w.get(*w.text("s", "v").ARN) }},
 	{"get by ARN without its end", func(w *witness) { arn := *w.text("s", "v").ARN; w.get(arn[:len(arn)-7]) }},
 	{"get by a name that is a prefix", func(w *witness) { w.text("secret/long", "v"); w.get("secret") }},
@@ -198,7 +198,7 @@ var motoCases = []motoCase{
 		w.update(secretsmanager.UpdateSecretInput{SecretId: aws.String("s"), SecretString: aws.String("v"), ClientRequestToken: versionID("a")})
 		w.update(secretsmanager.UpdateSecretInput{SecretId: aws.String("s"), SecretString: aws.String("w"), ClientRequestToken: versionID("a")})
 	}},
-	{"update nobody", func(w *witness) {
+	{"update absent", func(w *witness) {
 		w.update(secretsmanager.UpdateSecretInput{SecretId: aws.String("s"), SecretString: aws.String("w"), ClientRequestToken: versionID("a")})
 	}},
 	{"update a secret scheduled for deletion", func(w *witness) {
@@ -248,7 +248,7 @@ var motoCases = []motoCase{
 	{"move from an unknown version", func(w *witness) { w.text("s", "v"); w.move("AWSCURRENT", versionID("z"), versionID("a")) }},
 	{"move to an unknown version", func(w *witness) { w.text("s", "v"); w.move("AWSCURRENT", versionID("a"), versionID("z")) }},
 	{"move current away altogether", func(w *witness) { w.text("s", "v"); w.move("AWSCURRENT", versionID("a"), nil) }},
-	{"move a label of nobody", func(w *witness) { w.move("AWSCURRENT", versionID("a"), versionID("b")) }},
+	{"move a label of absent", func(w *witness) { w.move("AWSCURRENT", versionID("a"), versionID("b")) }},
 
 	// Deleting and restoring.
 	{"delete", func(w *witness) { w.text("s", "v"); w.delete("s", nil, nil); w.delete("s", nil, nil) }},
@@ -264,8 +264,8 @@ var motoCases = []motoCase{
 		w.delete("s", nil, aws.Bool(true))
 		w.describe("s")
 	}},
-	{"delete nobody", func(w *witness) { w.delete("s", nil, nil) }},
-	{"delete nobody by force", func(w *witness) { w.delete("s", nil, aws.Bool(true)) }},
+	{"delete absent", func(w *witness) { w.delete("s", nil, nil) }},
+	{"delete absent by force", func(w *witness) { w.delete("s", nil, aws.Bool(true)) }},
 	{"restore", func(w *witness) {
 		w.text("s", "v")
 		w.delete("s", nil, nil)
@@ -274,11 +274,11 @@ var motoCases = []motoCase{
 		w.describe("s")
 	}},
 	{"restore what is not deleted", func(w *witness) { w.text("s", "v"); w.restore() }},
-	{"restore nobody", func(w *witness) { w.restore() }},
+	{"restore absent", func(w *witness) { w.restore() }},
 	{"restore after a forced deletion", func(w *witness) { w.text("s", "v"); w.delete("s", nil, aws.Bool(true)); w.restore() }},
 
 	// Describing and tagging.
-	{"describe nobody", func(w *witness) { w.describe("s") }},
+	{"describe absent", func(w *witness) { w.describe("s") }},
 	{"describe by ARN", func(w *witness) { w.describe(*w.text("s", "v").ARN) }},
 	{"tag", func(w *witness) {
 		w.text("s", "v")
@@ -288,7 +288,7 @@ var motoCases = []motoCase{
 		w.untag("s", "a", "unknown")
 		w.describe("s")
 	}},
-	{"tag nobody", func(w *witness) { w.tag("a", "1"); w.untag("s", "a") }},
+	{"tag absent", func(w *witness) { w.tag("a", "1"); w.untag("s", "a") }},
 
 	// Listing.
 	{"list nothing", func(w *witness) { w.list("all", secretsmanager.ListSecretsInput{}) }},
@@ -308,7 +308,7 @@ var motoCases = []motoCase{
 	}},
 	{"list by name", func(w *witness) {
 		w.five()
-		for _, values := range [][]string{{"tom/"}, {"TOM"}, {"om/"}, {"tom/a", "zebra"}, {"!tom/"}, {"nobody"}} {
+		for _, values := range [][]string{{"tom/"}, {"TOM"}, {"om/"}, {"tom/a", "zebra"}, {"!tom/"}, {"absent"}} {
 			w.list(fmt.Sprint(values), secretsmanager.ListSecretsInput{Filters: filterBy("name", values...)})
 		}
 	}},
@@ -355,7 +355,7 @@ var motoCases = []motoCase{
 	{"batch of mixed fortune", func(w *witness) {
 		w.five()
 		w.delete("zebra", nil, nil)
-		w.batchOf("tom/a", "nobody", "zebra", "tom/b")
+		w.batchOf("tom/a", "absent", "zebra", "tom/b")
 	}},
 	{"batch by ARN", func(w *witness) {
 		arn := *w.text("s", "v").ARN

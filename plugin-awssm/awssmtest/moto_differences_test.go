@@ -14,7 +14,7 @@ var knownDifferences = map[string]difference{
 	"create over a scheduled deletion": {
 		ours: "create s: InvalidRequestException",
 		moto: "create s: ResourceExistsException",
-		why:  "moto reports the name as taken; AWS has a message of its own for a secret that waits for deletion (recorded from AWS).",
+		why:  "moto reports the name as taken; AWS has its own message for a secret that waits for deletion (recorded from AWS).",
 	},
 	"create with a space in the name": {
 		ours: "create a b: ValidationException",
@@ -64,7 +64,7 @@ var knownDifferences = map[string]difference{
 	"get a version id too short": {
 		ours: "get s version generated(1): ValidationException",
 		moto: "get s version generated(1): ResourceNotFoundException",
-		why:  "moto does not look at the length; the API model begins at 32 characters.",
+		why:  "moto does not look at the length; the API model starts at 32 characters.",
 	},
 	"get with a space in the name": {
 		ours: "get a b: ValidationException",
@@ -109,7 +109,7 @@ var knownDifferences = map[string]difference{
 	"list no results a page": {
 		ours: "list by 0, page 1: ValidationException",
 		moto: "list by 0, page 1: ok tom/a[a[AWSCURRENT]] deleted=false, tom/b[a[AWSCURRENT]] deleted=false, tom/c[a[AWSCURRENT]] deleted=false, Tom/d[a[AWSCURRENT]] deleted=false, zebra[a[AWSCURRENT]] deleted=false more=false",
-		why:  "moto takes 0 for the default; the API model begins at 1.",
+		why:  "moto takes 0 for the default; the API model starts at 1.",
 	},
 	"list 101 results a page": {
 		ours: "list by 101, page 1: ValidationException",
@@ -144,6 +144,6 @@ var knownDifferences = map[string]difference{
 	"assume a role for a second": {
 		ours: "assume: ValidationError",
 		moto: "assume: ok ASIA... arn:aws:sts::123456789012:assumed-role/worker/shift",
-		why:  "moto takes any duration; the API model begins at 900 seconds.",
+		why:  "moto takes any duration; the API model starts at 900 seconds.",
 	},
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 
-	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest/peer"
+	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest/externaltool"
 )
 
 // moto is another implementation of the same services, by other people: where both agree, neither is likely to be wrong. The test runs
@@ -44,7 +44,7 @@ func (w *witness) saw(err error, asked string, answer func() string) {
 }
 
 func TestAgainstMoto(t *testing.T) {
-	moto := peer.Moto(t)
+	moto := externaltool.Moto(t)
 	caller := defaultCaller(t)
 	if len(motoCases) < 60 {
 		t.Errorf("%d cases, want at least 60", len(motoCases))

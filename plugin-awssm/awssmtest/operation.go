@@ -20,6 +20,9 @@ var secretOperations = map[string]operation{
 	"RestoreSecret":            decoded(restoreSecret),
 	"TagResource":              decoded(tagResource),
 	"UntagResource":            decoded(untagResource),
+	"PutResourcePolicy":        decoded(putResourcePolicy),
+	"GetResourcePolicy":        decoded(getResourcePolicy),
+	"DeleteResourcePolicy":     decoded(deleteResourcePolicy),
 }
 
 var stsOperations = map[string]operation{
@@ -42,19 +45,40 @@ func decoded[In any](run func(*call, *In) (any, error)) operation {
 // open finds the secret that an operation works on, once the caller has been authorized and the id checked. It returns with the state
 // locked if there is no error.
 func (c *call) open(id string) (*secret, error) {
-	if err := checkID(id); err != nil {
+	s, st, err := c.find(c.operation, id, "")
+	if err == nil {
+		c.state = st
+	}
+	return s, err
+}
+
+// openGiven opens a secret, by open or openLive, for operations with no parameter to check but SecretId.
+func (c *call) openGiven(id *string, by func(*call, string) (*secret, error)) (*secret, error) {
+	v := &validation{}
+	v.secretID(id)
+	if err := v.err(); err != nil {
 		return nil, err
 	}
-	if problem := c.authorize(c.operation, id); problem != nil {
-		return nil, problem
+	return by(c, *id)
+}
+
+// find is open for an operation, with the staging label that it asks for, and returns the state: a batch reads from several.
+func (c *call) find(operation, id, stage string) (*secret, *state, error) {
+	if err := checkID(id); err != nil {
+		return nil, nil, err
 	}
-	c.state.mu.Lock()
-	s := c.state.find(c, id)
-	if s == nil {
-		c.state.mu.Unlock()
-		return nil, notFound()
+	st := c.stateFor(id)
+	st.mu.Lock()
+	s := st.find(c, id)
+	problem := c.authorizeOn(operation, id, stage, s)
+	if problem == nil && s == nil {
+		problem = notFound()
 	}
-	return s, nil
+	if problem != nil {
+		st.mu.Unlock()
+		return nil, nil, problem
+	}
+	return s, st, nil
 }
 
 // openLive is open for operations that a scheduled deletion forbids.
@@ -68,6 +92,20 @@ func (c *call) openLive(id string) (*secret, error) {
 		return nil, markedForDeletion()
 	}
 	return s, nil
+}
+
+// change runs do on a secret that isn't scheduled for deletion, and notes when it was changed.
+func (c *call) change(id string, do func(*secret) (any, error)) (any, error) {
+	s, err := c.openLive(id)
+	if err != nil {
+		return nil, err
+	}
+	defer c.state.mu.Unlock()
+	out, err := do(s)
+	if err == nil {
+		s.changed = c.now
+	}
+	return out, err
 }
 
 func notFound() *apiError {

@@ -34,22 +34,15 @@ func getSecretValue(c *call, in *getSecretValueInput) (any, error) {
 
 // read is GetSecretValue, for one secret or as part of a batch.
 func (c *call) read(id string, versionID, stage *string) (*secretValue, error) {
-	if err := checkID(id); err != nil {
-		return nil, err
-	}
 	asked := ""
 	if stage != nil {
 		asked = *stage
 	}
-	if problem := c.authorizeStage("GetSecretValue", id, asked); problem != nil {
-		return nil, problem
+	s, st, err := c.find("GetSecretValue", id, asked)
+	if err != nil {
+		return nil, err
 	}
-	c.state.mu.Lock()
-	defer c.state.mu.Unlock()
-	s := c.state.find(c, id)
-	if s == nil {
-		return nil, notFound()
-	}
+	defer st.mu.Unlock()
 	if !s.deletion.IsZero() {
 		return nil, markedForDeletion()
 	}
@@ -113,12 +106,7 @@ type description struct {
 }
 
 func describeSecret(c *call, in *describeSecretInput) (any, error) {
-	v := &validation{}
-	v.secretID(in.SecretId)
-	if err := v.err(); err != nil {
-		return nil, err
-	}
-	s, err := c.open(*in.SecretId)
+	s, err := c.openGiven(in.SecretId, (*call).open)
 	if err != nil {
 		return nil, err
 	}

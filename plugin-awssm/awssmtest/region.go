@@ -5,12 +5,19 @@ import "fmt"
 // Region changes a region's secrets from Go, without HTTP, signatures, faults or the record. Its methods may be called concurrently.
 // They panic on what the API would refuse, such as a name with a space: that is a mistake in the test.
 type Region struct {
-	server *Server
-	name   string
+	server  *Server
+	account string
+	name    string
 }
 
-// In returns a region. It need not have been used before.
-func (s *Server) In(region string) *Region { return &Region{server: s, name: region} }
+// In returns a region of the server's own account. It need not have been used before.
+func (s *Server) In(region string) *Region { return s.InAccount(s.options.Account, region) }
+
+// InAccount returns a region of another account, whose secrets callers of that account read by name, and others by ARN as far as policies let them. It
+// need not have been used before.
+func (s *Server) InAccount(account, region string) *Region {
+	return &Region{server: s, account: account, name: region}
+}
 
 // PutSecret gives a secret of the home region a new current text value, and makes the secret if need be. See Region.PutSecret.
 func (s *Server) PutSecret(name, value string) (versionID string) {
@@ -34,7 +41,7 @@ func (s *Server) ScheduleDeletion(name string) { s.In(s.options.Region).Schedule
 func (s *Server) DeleteSecret(name string) { s.In(s.options.Region).DeleteSecret(name) }
 
 // PutSecret gives the secret a new current text value, and makes the secret if need be; the value that was current becomes the previous
-// one. It returns the version's id. Name: 1-512 characters of ASCII letters, digits and /_+=.@-; value: 1-65,536 bytes.
+// one. It returns the version's id. Name: 1-512 characters of ASCII letters, digits and /_+=.@-, and ! as in names that AWS services make; value: 1-65,536 bytes.
 func (r *Region) PutSecret(name, value string) (versionID string) { return r.put(name, &value, nil) }
 
 // PutBinary is PutSecret for a binary value.
@@ -46,6 +53,18 @@ func (r *Region) PutBinary(name string, value []byte) (versionID string) {
 func (r *Region) Rotate(name, value string) (versionID string) {
 	c := r.call("PutSecretValue")
 	return r.must(name)(putSecretValue(c, &putSecretValueInput{value: newValue(&value, nil), SecretId: &name})).VersionId
+}
+
+// SetKey encrypts the secret with a KMS key, named by its ARN, in place of aws/secretsmanager, which another account can't use.
+func (r *Region) SetKey(name, key string) {
+	r.must(name)(updateSecret(r.call("UpdateSecret"), &updateSecretInput{SecretId: &name, KmsKeyId: &key}))
+}
+
+// SetPolicy gives the secret a resource policy in place of one that it has. See Server.AttachPolicy for what is evaluated.
+func (r *Region) SetPolicy(name, document string) {
+	if _, err := putResourcePolicy(r.call("PutResourcePolicy"), &resourcePolicyInput{SecretId: &name, ResourcePolicy: &document}); err != nil {
+		panic(fmt.Sprintf("awssmtest: the policy of %q: %v", name, err))
+	}
 }
 
 // ScheduleDeletion is the API's DeleteSecret with the default recovery window of 30 days.
@@ -81,7 +100,7 @@ func (r *Region) call(operation string) *call {
 		operation:     operation,
 		authorization: authorization{region: r.name},
 		now:           s.options.Now(),
-		state:         s.stateOf(r.name),
+		state:         s.stateOf(r.account, r.name),
 		trusted:       true,
 	}
 }

@@ -21,6 +21,7 @@ type tag struct{ Key, Value string }
 
 type secret struct {
 	serial      int64 // order of creation
+	account     string
 	name        string
 	suffix      string // the six characters that end the ARN
 	description string
@@ -31,6 +32,7 @@ type secret struct {
 	accessed    time.Time  // zero: never
 	deletion    time.Time  // end of the recovery window; zero: not scheduled for deletion
 	versions    []*version // oldest first
+	policy      *policy    // nil: none
 }
 
 // version holds one value: a text or a binary.
@@ -42,7 +44,7 @@ type version struct {
 	stages  []string // sorted, as the service returns them
 }
 
-func (s *secret) arn(c *call) string { return s.arnIn(c.region, c.server.options.Account) }
+func (s *secret) arn(c *call) string { return s.arnIn(c.region, s.account) }
 
 func (s *secret) arnIn(region, account string) string {
 	return "arn:aws:secretsmanager:" + region + ":" + account + ":secret:" + s.name + "-" + s.suffix

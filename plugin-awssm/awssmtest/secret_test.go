@@ -62,7 +62,7 @@ func TestCreateAndGet(t *testing.T) {
 
 func TestNotFoundIsStatus400(t *testing.T) {
 	_, client := start(t, Options{})
-	_, err := get(t, client, "nobody")
+	_, err := get(t, client, "absent")
 	var missing *types.ResourceNotFoundException
 	var response *awshttp.ResponseError
 	if !errors.As(err, &missing) || !errors.As(err, &response) || response.HTTPStatusCode() != http.StatusBadRequest || response.RequestID == "" {

@@ -141,7 +141,7 @@ func (c *call) run() answer {
 	if problem := c.authenticate(); problem != nil {
 		return errorAnswer(c.service, c.requestID, problem)
 	}
-	c.state = c.server.stateOf(c.region)
+	c.state = c.server.stateOf(c.account(), c.region)
 	operation := secretOperations[c.operation]
 	if c.service == serviceSTS {
 		operation = stsOperations[c.operation]

@@ -31,7 +31,7 @@ type Options struct {
 	Now func() time.Time
 	// Latency is added to every answer, by a timer. Default 0. See also Server.SetLatency.
 	Latency time.Duration
-	// TLS serves HTTPS with a certificate for 127.0.0.1 and localhost, signed by an authority made for this server: see CAPEM.
+	// TLS serves HTTPS with a certificate for 127.0.0.1, localhost and awssmtest.test (for clients that a proxy connects), signed by an authority made for this server: see CAPEM.
 	TLS bool
 	// SharedRegions gives all regions one state, as if every secret were replicated at once. Default: each region has its own.
 	SharedRegions bool
@@ -47,6 +47,7 @@ type Server struct {
 	options  Options
 	identity *identities
 	rules    *rules
+	policies policies
 	faults   *faults
 	record   *record
 	latency  atomic.Int64
@@ -77,6 +78,7 @@ func New(options Options) *Server {
 		options:  options,
 		identity: newIdentities(),
 		rules:    &rules{},
+		policies: policies{identity: make(map[string]attached), resource: make(map[string]*policy)},
 		faults:   &faults{},
 		record:   newRecord(),
 		regions:  make(map[string]*state),

@@ -117,7 +117,7 @@ func TestConcurrentCallers(t *testing.T) {
 				case 1:
 					_, err = client.ListSecrets(t.Context(), &secretsmanager.ListSecretsInput{MaxResults: aws.Int32(5)})
 				case 2:
-					s.Deny(Denial{Identity: "nobody"}).Remove()
+					s.Deny(Denial{Identity: "absent"}).Remove()
 					s.Inject(Fault{Operation: "Nothing"}).Remove()
 					_, err = client.BatchGetSecretValue(t.Context(), &secretsmanager.BatchGetSecretValueInput{SecretIdList: []string{id, "s0"}})
 				default:
@@ -153,7 +153,7 @@ func TestVersionsAreBounded(t *testing.T) {
 	for range 3 * keptVersions {
 		s.PutSecret("s", "v")
 	}
-	if n := len(s.stateOf("us-east-1").byName["s"].versions); n != keptVersions {
+	if n := len(s.stateOf(s.Account(), "us-east-1").byName["s"].versions); n != keptVersions {
 		t.Errorf("%d versions are kept", n)
 	}
 }

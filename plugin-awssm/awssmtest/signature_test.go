@@ -41,7 +41,7 @@ func TestSignatures(t *testing.T) {
 		"session":               {id: alive.AccessKeyID, key: alive.SecretAccessKey, token: alive.SessionToken},
 		"almost too old":        {id: AccessKeyID, key: SecretAccessKey, skew: 4*time.Minute + 50*time.Second},
 		"wrong secret key":      {id: AccessKeyID, key: SecretAccessKey + "x", secretsCode: "InvalidSignatureException", stsCode: "SignatureDoesNotMatch", stsStatus: 403},
-		"unknown key":           {id: "AKIDNOBODY", key: SecretAccessKey, secretsCode: "UnrecognizedClientException", stsCode: "InvalidClientTokenId", stsStatus: 403},
+		"unknown key":           {id: "AKIDABSENT", key: SecretAccessKey, secretsCode: "UnrecognizedClientException", stsCode: "InvalidClientTokenId", stsStatus: 403},
 		"removed key":           {id: gone.AccessKeyID, key: gone.SecretAccessKey, token: gone.SessionToken, secretsCode: "UnrecognizedClientException", stsCode: "InvalidClientTokenId", stsStatus: 403},
 		"session without token": {id: alive.AccessKeyID, key: alive.SecretAccessKey, secretsCode: "UnrecognizedClientException", stsCode: "InvalidClientTokenId", stsStatus: 403},
 		"token of another":      {id: alive.AccessKeyID, key: alive.SecretAccessKey, token: dead.SessionToken, secretsCode: "UnrecognizedClientException", stsCode: "InvalidClientTokenId", stsStatus: 403},

@@ -12,25 +12,44 @@ import (
 
 func formatInt(n int64) string { return strconv.FormatInt(n, 10) }
 
-// state is the secrets of one region, or of all of them with Options.SharedRegions.
+// state is the secrets of an account in one region, or in all of them with Options.SharedRegions.
 type state struct {
+	account string
+
 	mu     sync.Mutex
 	byName map[string]*secret
 	order  []*secret // by creation
 }
 
-func (s *Server) stateOf(region string) *state {
+func (s *Server) stateOf(account, region string) *state {
 	if s.options.SharedRegions {
 		region = ""
 	}
+	key := account + "/" + region
 	s.regionMu.Lock()
 	defer s.regionMu.Unlock()
-	st := s.regions[region]
+	st := s.regions[key]
 	if st == nil {
-		st = &state{byName: make(map[string]*secret)}
-		s.regions[region] = st
+		st = &state{account: account, byName: make(map[string]*secret)}
+		s.regions[key] = st
 	}
 	return st
+}
+
+// account is the caller's.
+func (c *call) account() string {
+	if parts := strings.SplitN(c.identity, ":", 6); len(parts) == 6 && parts[4] != "" {
+		return parts[4]
+	}
+	return c.server.options.Account
+}
+
+// stateFor is where a secret is looked for: an ARN leads to the account that it names, everything else to the caller's.
+func (c *call) stateFor(id string) *state {
+	if parts := strings.SplitN(id, ":", 7); len(parts) == 7 && parts[0] == "arn" && parts[4] != c.state.account {
+		return c.server.stateOf(parts[4], c.region)
+	}
+	return c.state
 }
 
 // find looks a secret up by name, full ARN or ARN without the random suffix. The caller holds the lock.
@@ -38,7 +57,7 @@ func (st *state) find(c *call, id string) *secret {
 	name, full := id, ""
 	if strings.HasPrefix(id, "arn:") {
 		parts := strings.SplitN(id, ":", 7) // arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-abcdef
-		if len(parts) != 7 || parts[2] != serviceSecrets || parts[3] != c.region || parts[4] != c.server.options.Account || parts[5] != "secret" {
+		if len(parts) != 7 || parts[2] != serviceSecrets || parts[3] != c.region || parts[4] != st.account || parts[5] != "secret" {
 			return nil
 		}
 		name, full = parts[6], parts[6]

@@ -26,11 +26,7 @@ type callerIdentity struct {
 
 // GetCallerIdentity needs no permission, on AWS neither.
 func getCallerIdentity(c *call) (any, error) {
-	account := c.server.options.Account
-	if parts := strings.SplitN(c.identity, ":", 6); len(parts) == 6 && parts[4] != "" {
-		account = parts[4]
-	}
-	return callerIdentity{Arn: c.identity, UserID: userID(c.identity), Account: account, responseMetadata: c.metadata()}, nil
+	return callerIdentity{Arn: c.identity, UserID: userID(c.identity), Account: c.account(), responseMetadata: c.metadata()}, nil
 }
 
 type assumedRole struct {
@@ -62,10 +58,7 @@ func assumeRole(c *call) (any, error) {
 	if id := c.form.Get("ExternalId"); c.form.Has("ExternalId") {
 		v.text("externalId", &id, 2, 1224)
 	}
-	if err := v.result("ValidationError"); err != nil {
-		return nil, err
-	}
-	role, err := c.assume(lifetime)
+	role, err := c.assume(v, lifetime)
 	if err != nil {
 		return nil, err
 	}
@@ -86,10 +79,7 @@ func assumeRoleWithWebIdentity(c *call) (any, error) {
 	if c.form.Has("WebIdentityToken") {
 		v.hidden("webIdentityToken", len(c.form.Get("WebIdentityToken")), 4, 20000)
 	}
-	if err := v.result("ValidationError"); err != nil {
-		return nil, err
-	}
-	role, err := c.assume(lifetime)
+	role, err := c.assume(v, lifetime)
 	if err != nil {
 		return nil, err
 	}
@@ -126,8 +116,11 @@ func (c *call) checkRole(v *validation, longest int64) time.Duration {
 
 var roleARN = regexp.MustCompile(`^arn:[a-z-]+:iam::(\d{12}):role/(?:.*/)?([^/]+)$`)
 
-// assume issues credentials for a role; every role exists and trusts everyone unless a Denial of sts:AssumeRole says otherwise.
-func (c *call) assume(lifetime time.Duration) (*assumedRole, error) {
+// assume issues credentials for a role; every role exists and trusts every identity unless its policy or a Denial of sts:AssumeRole says otherwise.
+func (c *call) assume(v *validation, lifetime time.Duration) (*assumedRole, error) {
+	if err := v.result("ValidationError"); err != nil {
+		return nil, err
+	}
 	arn, name := c.form.Get("RoleArn"), c.form.Get("RoleSessionName")
 	role := roleARN.FindStringSubmatch(arn)
 	if role == nil {

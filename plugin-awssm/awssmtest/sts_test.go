@@ -87,7 +87,7 @@ func TestRefusedRoles(t *testing.T) {
 	client := defaultCaller(t).sts(s.URL())
 	for name, in := range map[string]sts.AssumeRoleInput{
 		"ARN too short":     {RoleArn: aws.String("arn"), RoleSessionName: aws.String("me")},
-		"no role":           {RoleArn: aws.String("arn:aws:iam::123456789012:user/somebody"), RoleSessionName: aws.String("me")},
+		"no role":           {RoleArn: aws.String("arn:aws:iam::123456789012:user/me"), RoleSessionName: aws.String("me")},
 		"name too short":    {RoleArn: aws.String(workerRole), RoleSessionName: aws.String("m")},
 		"name too long":     {RoleArn: aws.String(workerRole), RoleSessionName: aws.String(strings.Repeat("m", 65))},
 		"space in the name": {RoleArn: aws.String(workerRole), RoleSessionName: aws.String("m e")},

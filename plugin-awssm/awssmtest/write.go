@@ -59,7 +59,7 @@ func createSecret(c *call, in *createSecretInput) (any, error) {
 	if err := in.check(v); err != nil {
 		return nil, err
 	}
-	if err := checkName(*in.Name); err != nil {
+	if err := c.checkName(*in.Name); err != nil {
 		return nil, err
 	}
 	if problem := c.authorize(c.operation, *in.Name); problem != nil {
@@ -73,6 +73,7 @@ func createSecret(c *call, in *createSecretInput) (any, error) {
 	}
 	s := &secret{
 		serial:  c.server.serial.Add(1),
+		account: c.state.account,
 		name:    *in.Name,
 		suffix:  newSuffix(),
 		created: c.now,
@@ -172,29 +173,28 @@ func updateSecret(c *call, in *updateSecretInput) (any, error) {
 	if err := in.check(v); err != nil {
 		return nil, err
 	}
-	s, err := c.openLive(*in.SecretId)
-	if err != nil {
-		return nil, err
-	}
-	defer c.state.mu.Unlock()
+	return c.change(*in.SecretId, in.apply(c))
+}
 
-	out := c.name(s)
-	if in.given() {
-		// Unlike a put, an update that repeats a token is an error even with the same value: so it is documented.
-		if s.version(*in.ClientRequestToken) != nil {
-			return nil, in.tokenTaken(c, s)
+func (in *updateSecretInput) apply(c *call) func(*secret) (any, error) {
+	return func(s *secret) (any, error) {
+		out := c.name(s)
+		if in.given() {
+			// Unlike a put, an update that repeats a token is an error even with the same value: so it is documented.
+			if s.version(*in.ClientRequestToken) != nil {
+				return nil, in.tokenTaken(c, s)
+			}
+			s.add(in.version(c), []string{stageCurrent})
+			out.VersionId = *in.ClientRequestToken
 		}
-		s.add(in.version(c), []string{stageCurrent})
-		out.VersionId = *in.ClientRequestToken
+		if in.Description != nil {
+			s.description = *in.Description
+		}
+		if in.KmsKeyId != nil {
+			s.kmsKeyID = *in.KmsKeyId
+		}
+		return out, nil
 	}
-	if in.Description != nil {
-		s.description = *in.Description
-	}
-	if in.KmsKeyId != nil {
-		s.kmsKeyID = *in.KmsKeyId
-	}
-	s.changed = c.now
-	return out, nil
 }
 
 type updateSecretVersionStageInput struct {
@@ -214,33 +214,37 @@ func updateSecretVersionStage(c *call, in *updateSecretVersionStageInput) (any, 
 	if err := v.err(); err != nil {
 		return nil, err
 	}
-	s, err := c.openLive(*in.SecretId)
-	if err != nil {
-		return nil, err
-	}
-	defer c.state.mu.Unlock()
+	return c.change(*in.SecretId, func(s *secret) (any, error) {
+		if err := in.move(s); err != nil {
+			return nil, err
+		}
+		return c.name(s), nil
+	})
+}
 
+// move puts the label where it is asked to be.
+func (in *updateSecretVersionStageInput) move(s *secret) error {
 	stage, from := *in.VersionStage, s.holder(*in.VersionStage)
 	for _, id := range []*string{in.RemoveFromVersionId, in.MoveToVersionId} {
 		if id != nil && s.version(*id) == nil {
-			return nil, refuse("InvalidParameterException", "Not a valid version: %s", *id)
+			return refuse("InvalidParameterException", "Not a valid version: %s", *id)
 		}
 	}
 	if in.RemoveFromVersionId != nil && (from == nil || from.id != *in.RemoveFromVersionId) {
-		return nil, refuse("InvalidParameterException", "The staging label %s is not attached to version %s.", stage, *in.RemoveFromVersionId)
+		return refuse("InvalidParameterException", "The staging label %s is not attached to version %s.", stage, *in.RemoveFromVersionId)
 	}
 	switch {
 	case in.MoveToVersionId == nil && in.RemoveFromVersionId == nil:
-		return nil, refuse("InvalidParameterException", "You must provide MoveToVersionId, RemoveFromVersionId or both.")
+		return refuse("InvalidParameterException", "You must provide MoveToVersionId, RemoveFromVersionId or both.")
 	case in.MoveToVersionId == nil && stage == stageCurrent:
-		return nil, refuse("InvalidParameterException",
+		return refuse("InvalidParameterException",
 			"You can only move staging label AWSCURRENT to a different secret version. It can't be completely removed.")
 	case in.MoveToVersionId == nil:
 		s.detach(stage)
 	default:
 		to := s.version(*in.MoveToVersionId)
 		if from != nil && from != to && in.RemoveFromVersionId == nil {
-			return nil, refuse("InvalidParameterException", "The parameter RemoveFromVersionId can't be empty. Staging label %s is currently "+
+			return refuse("InvalidParameterException", "The parameter RemoveFromVersionId can't be empty. Staging label %s is currently "+
 				"attached to version %s, so you must explicitly reference that version in RemoveFromVersionId.", stage, from.id)
 		}
 		if stage == stageCurrent {
@@ -249,6 +253,5 @@ func updateSecretVersionStage(c *call, in *updateSecretVersionStageInput) (any, 
 			s.attach(to, stage)
 		}
 	}
-	s.changed = c.now
-	return c.name(s), nil
+	return nil
 }

@@ -78,18 +78,18 @@ func grouped(n float64) string {
 
 // The lines between which the table stands.
 const (
-	begin = "<!-- costs: begin, made by plugin-awssm/costs -->\n"
+	start = "<!-- costs: start, made by plugin-awssm/costs -->\n"
 	end   = "<!-- costs: end -->\n"
 )
 
 // inserted returns the document with the table in its place.
 func inserted(document []byte) ([]byte, error) {
-	before, rest, ok := bytes.Cut(document, []byte(begin))
+	before, rest, ok := bytes.Cut(document, []byte(start))
 	_, after, ok2 := bytes.Cut(rest, []byte(end))
 	if !ok || !ok2 {
-		return nil, fmt.Errorf("there is no place for the table: %q and %q", begin, end)
+		return nil, fmt.Errorf("there is no place for the table: %q and %q", start, end)
 	}
-	return []byte(string(before) + begin + "\n" + table() + "\n" + end + string(after)), nil
+	return []byte(string(before) + start + "\n" + table() + "\n" + end + string(after)), nil
 }
 
 func main() {

@@ -29,21 +29,21 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(strings.ReplaceAll(string(document), "\r\n", "\n"), begin+"\n"+table()+"\n"+end) {
+	if !strings.Contains(strings.ReplaceAll(string(document), "\r\n", "\n"), start+"\n"+table()+"\n"+end) {
 		t.Error("the table in README.md differs; run: go generate ./plugin-awssm/costs")
 	}
 }
 
 func TestWrite(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "README.md")
-	if err := os.WriteFile(file, []byte("before\n"+begin+"old\n"+end+"after\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("before\n"+start+"old\n"+end+"after\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := write(file); err != nil {
 		t.Fatal(err)
 	}
 	got, _ := os.ReadFile(file)
-	if string(got) != "before\n"+begin+"\n"+table()+"\n"+end+"after\n" {
+	if string(got) != "before\n"+start+"\n"+table()+"\n"+end+"after\n" {
 		t.Errorf("%s", got)
 	}
 	if err := os.WriteFile(file, []byte("no place"), 0o600); err != nil {

@@ -1,4 +1,4 @@
-"""Says, for each text on standard input, whether Python's json takes it as one object without repeated keys, and its members."""
+"""Reports, for each text on standard input, whether Python's json takes it as one object without repeated keys, and its members."""
 
 import base64
 import json

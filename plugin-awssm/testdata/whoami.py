@@ -1,4 +1,4 @@
-"""Says, for each environment on standard input, which profile and region botocore uses, and as whom it signs."""
+"""Answers, for each environment on standard input, which profile and region botocore uses, and as whom it signs."""
 
 import json
 import os
@@ -12,7 +12,7 @@ def whoami(profile):
     session = botocore.session.Session(profile=profile or None)
     answer = {"region": session.get_config_variable("region") or ""}
     try:
-        # A region of our own: whether there is one is compared by itself.
+        # A fixed region: whether there is one is compared separately.
         client = session.create_client("sts", region_name=answer["region"] or "us-east-1")
         answer["identity"] = client.get_caller_identity()["Arn"]
     except NoCredentialsError:
@@ -28,6 +28,6 @@ for case in json.load(sys.stdin):
     os.environ.update(case["environment"])
     try:
         answers.append(whoami(case["profile"]))
-    except Exception as problem:  # what it is called says enough
+    except Exception as problem:  # its name is enough
         answers.append({"region": "", "identity": "error", "problem": type(problem).__name__ + ": " + str(problem)})
 json.dump(answers, sys.stdout)

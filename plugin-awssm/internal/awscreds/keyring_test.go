@@ -1,7 +1,8 @@
-package main
+package awscreds
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,14 +30,24 @@ func (m *mint) set(fail error, stall bool) {
 	m.fail, m.stall = fail, stall
 }
 
-func (m *mint) obtain(ctx context.Context) (aws.Credentials, error) {
+// mintTimeout is what a mint that stalls takes to give up.
+const mintTimeout = 5 * time.Second
+
+// Asking implements Source.
+func (m *mint) Asking() (string, time.Duration) { return "the mint", Patience }
+
+// Obtain implements Source.
+func (m *mint) Obtain(ctx context.Context) (aws.Credentials, error) {
 	n := m.calls.Add(1)
 	m.mu.Lock()
 	fail, stall := m.fail, m.stall
 	m.mu.Unlock()
 	if stall {
-		<-ctx.Done()
-		return aws.Credentials{}, unavailable(stageCredentials, "stalled")
+		select {
+		case <-ctx.Done():
+		case <-time.After(mintTimeout):
+		}
+		return aws.Credentials{}, unavailable("stalled")
 	}
 	if fail != nil {
 		return aws.Credentials{}, fail
@@ -48,15 +59,24 @@ func (m *mint) obtain(ctx context.Context) (aws.Credentials, error) {
 	return creds, nil
 }
 
+// sourceFunc is a source that is one function.
+type sourceFunc func(context.Context) (aws.Credentials, error)
+
+// Asking implements Source.
+func (sourceFunc) Asking() (string, time.Duration) { return "a function", Patience }
+
+// Obtain implements Source.
+func (f sourceFunc) Obtain(ctx context.Context) (aws.Credentials, error) { return f(ctx) }
+
 // ring makes a keyring in a bubble of false time.
-func ring(t *testing.T, m *mint) *keyring {
+func ring(t *testing.T, m *mint) *Keyring {
 	t.Helper()
-	k := newKeyring(m.obtain, hclog.NewNullLogger())
-	t.Cleanup(k.close)
+	k := NewKeyring(m, hclog.NewNullLogger())
+	t.Cleanup(k.Close)
 	return k
 }
 
-func wantKey(t *testing.T, k *keyring, id string) {
+func wantKey(t *testing.T, k *Keyring, id string) {
 	t.Helper()
 	creds, err := k.Retrieve(t.Context())
 	if err != nil {
@@ -107,7 +127,7 @@ func TestKeyringFailedRenewal(t *testing.T) {
 		m := &mint{lifetime: time.Hour}
 		k := ring(t, m)
 		wantKey(t, k, "A")
-		m.set(unavailable(stageCredentials, "outage"), false)
+		m.set(unavailable("outage"), false)
 		time.Sleep(time.Hour - 20*time.Second)
 		for range 10 {
 			wantKey(t, k, "A")
@@ -131,52 +151,52 @@ func TestKeyringStall(t *testing.T) {
 		m := &mint{lifetime: time.Hour}
 		k := ring(t, m)
 		m.set(nil, true)
-		begin := time.Now()
-		ctx, cancel := context.WithTimeout(t.Context(), flightPatience*3/2)
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), Patience*3/2)
 		defer cancel()
 		_, err := k.Retrieve(ctx)
 		e := wantReason(t, err, credential.DeadlineExceeded)
-		if e.Metadata["stage"] != stageCredentials || time.Since(begin) != flightPatience*3/2 {
-			t.Errorf("after %s: %v", time.Since(begin), e.Metadata)
+		if e.Metadata["stage"] != StageCredentials || time.Since(start) != Patience*3/2 {
+			t.Errorf("after %s: %v", time.Since(start), e.Metadata)
 		}
 		m.set(nil, false)
 		wantKey(t, k, "C") // beside the two that are stuck
-		if waited := time.Since(begin); waited != 2*flightPatience {
-			t.Errorf("the third attempt answered after %s, want %s", waited, 2*flightPatience)
+		if waited := time.Since(start); waited != 2*Patience {
+			t.Errorf("the third attempt answered after %s, want %s", waited, 2*Patience)
 		}
-		time.Sleep(obtainTimeout) // those two fail now, which changes nothing
+		time.Sleep(mintTimeout) // those two fail now, which changes nothing
 		synctest.Wait()
 
 		wantKey(t, k, "C")
 
 		m.set(nil, true)
 		time.Sleep(time.Hour - 20*time.Second)
-		begin = time.Now()
+		start = time.Now()
 		for range 5 {
 			wantKey(t, k, "C")
 		}
-		if time.Since(begin) != 0 {
-			t.Errorf("a stalled renewal held calls for %s", time.Since(begin))
+		if time.Since(start) != 0 {
+			t.Errorf("a stalled renewal held calls for %s", time.Since(start))
 		}
 	})
 }
 
-// TestKeyringSlowFailure: a failure that takes longer than the patience is the caller's all the same.
+// TestKeyringSlowFailure: a failure that takes longer than the patience is the caller's.
 func TestKeyringSlowFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKeyring(func(ctx context.Context) (aws.Credentials, error) {
+		k := NewKeyring(sourceFunc(func(ctx context.Context) (aws.Credentials, error) {
 			select {
-			case <-time.After(2 * flightPatience):
+			case <-time.After(2 * Patience):
 			case <-ctx.Done():
 			}
-			return aws.Credentials{}, unavailable(stageCredentials, "slow")
-		}, hclog.NewNullLogger())
-		t.Cleanup(k.close)
-		begin := time.Now()
+			return aws.Credentials{}, unavailable("slow")
+		}), hclog.NewNullLogger())
+		t.Cleanup(k.Close)
+		start := time.Now()
 		_, err := k.Retrieve(t.Context())
 		_ = wantReason(t, err, credential.BackendUnavailable)
-		if took := time.Since(begin); took != 2*flightPatience {
-			t.Errorf("took %s, want %s", took, 2*flightPatience)
+		if took := time.Since(start); took != 2*Patience {
+			t.Errorf("took %s, want %s", took, 2*Patience)
 		}
 	})
 }
@@ -188,24 +208,24 @@ func TestKeyringStallEnds(t *testing.T) {
 		m := &mint{lifetime: time.Hour}
 		release := make(chan struct{})
 		var calls atomic.Int64
-		k := newKeyring(func(ctx context.Context) (aws.Credentials, error) {
+		k := NewKeyring(sourceFunc(func(ctx context.Context) (aws.Credentials, error) {
 			if n := calls.Add(1); n == 1 {
 				<-release // the first one hangs until late, and then succeeds
-				return m.obtain(ctx)
+				return m.Obtain(ctx)
 			}
-			creds, err := m.obtain(ctx)
+			creds, err := m.Obtain(ctx)
 			creds.AccessKeyID = "second"
 			return creds, err
-		}, hclog.NewNullLogger())
-		t.Cleanup(k.close)
-		begin := time.Now()
+		}), hclog.NewNullLogger())
+		t.Cleanup(k.Close)
+		start := time.Now()
 		var all sync.WaitGroup
 		for range 20 {
 			all.Go(func() { wantKey(t, k, "second") })
 		}
 		all.Wait()
-		if waited := time.Since(begin); waited != flightPatience {
-			t.Errorf("waited %s, want %s", waited, flightPatience)
+		if waited := time.Since(start); waited != Patience {
+			t.Errorf("waited %s, want %s", waited, Patience)
 		}
 		if n := calls.Load(); n != 2 {
 			t.Errorf("%d attempts, want 2", n)
@@ -216,7 +236,7 @@ func TestKeyringStallEnds(t *testing.T) {
 	})
 }
 
-// TestKeyringShorterLife: credentials that end sooner than those before them are taken all the same.
+// TestKeyringShorterLife: credentials that end sooner than those before them are taken.
 func TestKeyringShorterLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &mint{lifetime: time.Minute}
@@ -238,7 +258,7 @@ func TestKeyringDrop(t *testing.T) {
 		m := &mint{}
 		k := ring(t, m)
 		wantKey(t, k, "A")
-		a, _ := k.current()
+		a, _ := k.Current()
 		if !k.drop(a) {
 			t.Fatal("the first drop was refused")
 		}
@@ -246,7 +266,7 @@ func TestKeyringDrop(t *testing.T) {
 		if !k.drop(a) {
 			t.Error("keys that are no longer held: trying again may help")
 		}
-		b, _ := k.current()
+		b, _ := k.Current()
 		if k.drop(b) {
 			t.Error("dropped twice within 30 s")
 		}
@@ -264,7 +284,7 @@ func TestKeyringExpiredByLocalClock(t *testing.T) {
 		m := &mint{lifetime: time.Nanosecond}
 		k := ring(t, m)
 		time.Sleep(time.Second)
-		wantKey(t, k, "A") // handed out all the same: AWS decides
+		wantKey(t, k, "A") // handed out: AWS decides
 	})
 }
 
@@ -281,4 +301,36 @@ func TestRenewTime(t *testing.T) {
 			}
 		}
 	}
+}
+
+// slowSource takes longer than the usual patience, and says so.
+type slowSource struct{ calls atomic.Int64 }
+
+// Asking implements Source.
+func (*slowSource) Asking() (string, time.Duration) { return "a slow program", time.Minute }
+
+// Obtain implements Source.
+func (s *slowSource) Obtain(context.Context) (aws.Credentials, error) {
+	s.calls.Add(1)
+	time.Sleep(20 * time.Second)
+	return aws.Credentials{AccessKeyID: "slow", SecretAccessKey: "s"}, nil
+}
+
+// TestKeyringSlowSource: a source that may take its time is asked once, however long callers wait.
+func TestKeyringSlowSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slowSource{}
+		k := NewKeyring(s, hclog.NewNullLogger())
+		t.Cleanup(k.Close)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		_, err := k.Retrieve(ctx)
+		if e := wantReason(t, err, credential.DeadlineExceeded); !strings.Contains(e.Message, "a slow program") {
+			t.Errorf("%q doesn't name the source", e.Message)
+		}
+		wantKey(t, k, "slow")
+		if n := s.calls.Load(); n != 1 {
+			t.Errorf("asked %d times", n)
+		}
+	})
 }

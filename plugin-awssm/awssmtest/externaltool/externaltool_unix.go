@@ -1,8 +1,8 @@
 //go:build unix
 
-// Package peer finds and runs what other people have written, for tests that compare our work with theirs: moto, which
+// Package externaltool finds and runs what other people have written, for tests that compare our work with theirs: moto, which
 // implements the same AWS services, and the AWS CLI.
-package peer
+package externaltool
 
 import (
 	"bytes"
@@ -43,8 +43,8 @@ func Tool(t TB, path, variable, name, install string) string {
 	return ""
 }
 
-// readyWithin is how long moto may take to answer: Python imports a lot on a busy machine.
-const readyWithin = time.Minute
+// readyWithin is how long a server may take to answer: Python imports a lot on a busy machine.
+const readyWithin = 2 * time.Minute
 
 // Moto runs moto_server on a free loopback port until the test ends, and returns its URL. The variable MOTO_SERVER names
 // its path. Without it the test is skipped, see [Tool].
@@ -54,9 +54,41 @@ func Moto(t TB) string {
 	address := freeAddress(t)
 	_, port, _ := net.SplitHostPort(address)
 
-	var output bytes.Buffer
 	cmd := exec.Command(path, "-H", "127.0.0.1", "-p", port)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true"}
+	serve(t, cmd, "http://"+address+"/moto-api/data.json")
+	return "http://" + address
+}
+
+// LocalStack runs LocalStack on a free loopback port until the test ends, and returns its URL. The variable
+// LOCALSTACK_PYTHON names the Python that has it. Without it the test is skipped; under CI=true it fails.
+func LocalStack(t TB) string {
+	t.Helper()
+	python := os.Getenv("LOCALSTACK_PYTHON")
+	if python == "" {
+		const message = "LOCALSTACK_PYTHON doesn't name a Python with LocalStack (pip install 'localstack-core[base-runtime]==4.14.0' 'moto-ext==5.1.54' " +
+			"'cbor2<5.9' 'pyopenssl<24.3' 'cryptography<44' 'service_identity<24.3')"
+		if os.Getenv("CI") == "true" {
+			t.Fatalf(message)
+		}
+		t.Skipf(message)
+		return ""
+	}
+	address := freeAddress(t)
+	cmd := exec.Command(python, "-m", "localstack.runtime.main")
+	cmd.Dir = t.TempDir()
+	cmd.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "GATEWAY_LISTEN=" + address, "SERVICES=secretsmanager,sts,iam", "AWS_EC2_METADATA_DISABLED=true",
+		"DNS_ADDRESS=0", "DISABLE_EVENTS=1", "SKIP_SSL_CERT_DOWNLOAD=1", "SKIP_INFRA_DOWNLOADS=1", // it sends no request
+	}
+	serve(t, cmd, "http://"+address+"/_localstack/health")
+	return "http://" + address
+}
+
+// serve runs a server until the test ends, and returns when the URL is answered.
+func serve(t TB, cmd *exec.Cmd, url string) {
+	t.Helper()
+	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that what it starts ends with it
 	if err := cmd.Start(); err != nil {
@@ -68,18 +100,16 @@ func Moto(t TB) string {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		<-ended
 	})
-
 	deadline := time.After(readyWithin)
-	for !answers("http://" + address + "/moto-api/data.json") {
+	for !answers(url) {
 		select {
 		case <-ended:
-			t.Fatalf("moto_server ended before it was ready:\n%s", output.String())
+			t.Fatalf("%s ended before it was ready:\n%s", cmd.Path, output.String())
 		case <-deadline:
-			t.Fatalf("moto_server was not ready within %v", readyWithin)
+			t.Fatalf("%s was not ready within %v", cmd.Path, readyWithin)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	return "http://" + address
 }
 
 func freeAddress(t TB) string {
@@ -92,7 +122,7 @@ func freeAddress(t TB) string {
 	return listener.Addr().String()
 }
 
-// answers says whether a GET is answered with 200, over a connection of its own.
+// answers reports whether a GET is answered with 200, over its own connection.
 func answers(url string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
