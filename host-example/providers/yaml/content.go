@@ -41,7 +41,7 @@ func (c *content) credential(id string) (*credential.Credential, error) {
 }
 
 // page is a part of the ids, in their order. A token names the last id of the page before, so that a listing goes on
-// where it was even if the file changes meanwhile.
+// where it was even if the file changes in the meantime.
 func (c *content) page(size int, token string) (credential.Page, error) {
 	ids := slices.Sorted(maps.Keys(c.entries))
 	if token != "" {
@@ -75,7 +75,8 @@ func sealToken(id string) string {
 
 func openToken(token string) (string, bool) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(raw) < sumLength {
+	// The decoder skips line ends: what has them is another token than the one that was returned.
+	if err != nil || len(raw) < sumLength || base64.RawURLEncoding.EncodeToString(raw) != token {
 		return "", false
 	}
 	id := string(raw[sumLength:])

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/tom-worker/credential-provider/shared/credential"
+	"github.com/tom-worker/credential-provider/shared/regular"
 )
 
 // maxFile bounds the file, in bytes: some ten thousand credentials.
@@ -25,7 +26,7 @@ const settling = 3 * time.Second
 // A file that was written to a moment ago may be the half of what it will be. The other half would read as "there is no such
 // credential", for which a worker forgets the one that it has.
 const (
-	quiet    = 100 * time.Millisecond // without a change: nobody is writing
+	quiet    = 100 * time.Millisecond // without a change: no process is writing
 	patience = 2 * time.Second        // for that
 	look     = 10 * time.Millisecond  // from one look to the next
 )
@@ -37,7 +38,7 @@ type file struct {
 	log             hclog.Logger
 	quiet, patience time.Duration
 
-	turn   chan struct{} // holds one token: whoever has it reads
+	turn   chan struct{} // holds one token: its holder reads
 	last   *content      // what was read last
 	warned fs.FileMode   // the permissions that were last warned of
 }
@@ -103,9 +104,9 @@ func (f *file) refresh() (*content, error) {
 	return f.last, nil
 }
 
-// still waits until nobody writes to the file, and returns what is known of it then. A time in the future says nothing.
+// still waits until no process writes to the file, and returns what is known of it then. A time in the future says nothing.
 func (f *file) still() (fs.FileInfo, error) {
-	for begin := time.Now(); ; {
+	for started := time.Now(); ; {
 		info, err := os.Stat(f.path)
 		if err != nil {
 			return nil, f.failure(err)
@@ -114,8 +115,8 @@ func (f *file) still() (fs.FileInfo, error) {
 		if age < 0 || age >= f.quiet || f.last != nil && f.last.isOf(info) {
 			return info, nil
 		}
-		if time.Since(begin) > f.patience {
-			return nil, credential.Errorf(credential.BackendUnavailable, "credential file %s: somebody keeps writing to it", f.path).
+		if time.Since(started) > f.patience {
+			return nil, credential.Errorf(credential.BackendUnavailable, "credential file %s: another process keeps writing to it", f.path).
 				With("stage", "read").WithHelp("write another file, and rename it to %s", f.path)
 		}
 		time.Sleep(min(look, f.quiet-age))
@@ -124,12 +125,12 @@ func (f *file) still() (fs.FileInfo, error) {
 
 // load reads the whole file, and what is known of exactly the file that it read.
 func (f *file) load() ([]byte, fs.FileInfo, error) {
-	opened, err := os.Open(f.path)
+	opened, err := regular.Open(f.path)
 	if err != nil {
 		return nil, nil, f.failure(err)
 	}
 	defer func() { _ = opened.Close() }()
-	info, err := opened.Stat() // before the reading: a change meanwhile makes the next read differ
+	info, err := opened.Stat() // before the reading: a change in the meantime makes the next read differ
 	if err != nil {
 		return nil, nil, f.failure(err)
 	}
@@ -143,7 +144,7 @@ func (f *file) load() ([]byte, fs.FileInfo, error) {
 	return text, info, nil
 }
 
-// isOf says whether the content is surely what a file of this description holds.
+// isOf reports whether the content is surely what a file of this description holds.
 func (c *content) isOf(info fs.FileInfo) bool {
 	return os.SameFile(c.info, info) && c.info.Size() == info.Size() && c.info.ModTime().Equal(info.ModTime()) &&
 		c.info.Mode() == info.Mode() && c.read.Sub(info.ModTime()) > settling

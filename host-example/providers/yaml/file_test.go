@@ -95,7 +95,7 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// While somebody writes, half of the file isn't taken for all of it: a credential that isn't written yet would be one that
+// While another process writes, half of the file isn't taken for all of it: a credential that isn't written yet would be one that
 // doesn't exist.
 func TestHalfWritten(t *testing.T) {
 	p, path := yamlFile(t, "x: {username: a, password: first}\n", hclog.NewNullLogger())
@@ -139,8 +139,8 @@ func TestFailures(t *testing.T) {
 		says  string
 	}{
 		{"no file", func(t *testing.T, path string) { remove(t, path) }, credential.BackendMisconfigured, "it doesn't exist"},
-		{"no folder", func(t *testing.T, path string) { remove(t, filepath.Dir(path)) }, credential.BackendMisconfigured, "it doesn't exist"},
-		{"a folder", func(t *testing.T, path string) {
+		{"no directory", func(t *testing.T, path string) { remove(t, filepath.Dir(path)) }, credential.BackendMisconfigured, "it doesn't exist"},
+		{"a directory", func(t *testing.T, path string) {
 			remove(t, path)
 			if err := os.Mkdir(path, 0o700); err != nil {
 				t.Fatal(err)
@@ -186,7 +186,7 @@ func remove(t *testing.T, path string) {
 	}
 }
 
-// reports says whether a check failed for this reason, with a remedy.
+// reports reports whether a check failed for this reason, with a remedy.
 func reports(report credential.Report, want credential.Reason) bool {
 	for _, check := range report.Checks {
 		if check.Status == credential.StatusFailed && check.Reason == want && check.Remedy != "" {
@@ -244,15 +244,15 @@ func TestPermissions(t *testing.T) {
 }
 
 func TestPaths(t *testing.T) {
-	folder, err := os.Getwd()
+	directory, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
 	root := t.TempDir()
 	for _, test := range []struct{ name, file, root, want string }{
-		{"the working folder", "inventory/creds.yml", "", filepath.Join(folder, "inventory", "creds.yml")},
+		{"the working directory", "inventory/creds.yml", "", filepath.Join(directory, "inventory", "creds.yml")},
 		{"a project", "inventory/creds.yml", root, filepath.Join(root, "inventory", "creds.yml")},
-		{"a relative project", "creds.yml", "lab", filepath.Join(folder, "lab", "creds.yml")},
+		{"a relative project", "creds.yml", "lab", filepath.Join(directory, "lab", "creds.yml")},
 		{"an absolute file", filepath.Join(root, "creds.yml"), "lab", filepath.Join(root, "creds.yml")},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -31,7 +31,7 @@ var version = "dev"
 
 type settings struct {
 	CredentialFile string `json:"credential_file,omitempty" jsonschema:"The YAML file. A relative path starts from project_root."`
-	ProjectRoot    string `json:"project_root,omitempty" jsonschema:"The folder that a relative credential_file starts from. Default: the worker's own project_root, or its working folder if that isn't set."`
+	ProjectRoot    string `json:"project_root,omitempty" jsonschema:"The directory that a relative credential_file starts from. Default: the worker's own project_root, or its working directory if that isn't set."`
 }
 
 func main() {

@@ -147,7 +147,7 @@ func readEntry(node *yaml.Node) entry {
 		case key == passwordKey:
 			var text string
 			text, wrong = login(key, value)
-			e.password = credential.Some(credential.NewRedacted(text))
+			e.password = credential.Password(text)
 		default:
 			if strings.EqualFold(key, usernameKey) || strings.EqualFold(key, passwordKey) {
 				misspelt = append(misspelt, key)
@@ -197,7 +197,7 @@ func login(key string, value *yaml.Node) (string, *defect) {
 }
 
 // extra reads the value of any other field; false for those that are left out. Numbers and booleans are taken as they are
-// written, if JSON writes them so too: nobody knows whether 0123 is meant as a text or as 83.
+// written, if JSON writes them so too: 0123 may be meant as a string or as 83.
 func extra(value *yaml.Node) (string, bool, *defect) {
 	if value.Kind != yaml.ScalarNode || value.ShortTag() == "!!null" {
 		return "", false, nil
@@ -242,7 +242,7 @@ type pair struct {
 	merged     bool // from another mapping, by <<: it gives way to the mapping's own
 }
 
-// Merged mappings may merge others, so that a short file could name the same ones more often than anybody can count.
+// Merged mappings may merge others, so that a short file could name the same ones more often than can be counted.
 const (
 	maxDepth  = 16
 	maxMerges = 1000 // for one mapping, with all below it

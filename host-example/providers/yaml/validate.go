@@ -34,7 +34,7 @@ func (p *yamlProvider) Validate(ctx context.Context, id string) (credential.Repo
 }
 
 func permissions(c *content) credential.Check {
-	check := credential.Check{Name: "permissions", Status: credential.StatusPassed, Message: "nobody but its owner may read the file"}
+	check := credential.Check{Name: "permissions", Status: credential.StatusPassed, Message: "only its owner may read the file"}
 	if exposed(c.info) != 0 {
 		check = credential.Check{
 			Name: "permissions", Status: credential.StatusWarning, Reason: credential.BackendMisconfigured,

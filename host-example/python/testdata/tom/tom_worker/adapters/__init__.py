@@ -1,0 +1,4 @@
+from .netmiko_adapter import NetmikoAdapter
+from .scrapli_adapter import ScrapliAsyncAdapter
+
+__all__ = ["NetmikoAdapter", "ScrapliAsyncAdapter"]
