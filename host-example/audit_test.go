@@ -13,8 +13,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/tom-worker/credential-provider/host-example/device/devicetest"
-	"github.com/tom-worker/credential-provider/host-example/job"
+	"github.com/tom-worker/credential-provider/host-example/observe/audit"
+	"github.com/tom-worker/credential-provider/host-example/worker/device/devicetest"
+	"github.com/tom-worker/credential-provider/host-example/worker/job"
 )
 
 // running is a worker in this process that gets its jobs one by one.
@@ -91,6 +92,7 @@ func auditLines(t *testing.T, path string) (lines []auditLine) {
 
 // Each login has its line, the second one of a job with a password that was wrong included.
 func TestAuditOfJobs(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, 1, 1, func(int, int) devicetest.Options { return devicetest.Options{Username: "admin"} })
 	path := filepath.Join(t.TempDir(), "audit.log")
 	s.environ = append(s.environ, "TOM_WORKER_AUDIT_LOG="+path)
@@ -130,6 +132,7 @@ func TestAuditOfJobs(t *testing.T) {
 
 // A credential that two devices refuse is withheld from the next job.
 func TestAuditOfQuarantine(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, 1, 3, func(int, int) devicetest.Options { return devicetest.Options{Username: "admin"} })
 	path := filepath.Join(t.TempDir(), "audit.log")
 	s.environ = append(s.environ, "TOM_WORKER_AUDIT_LOG="+path)
@@ -153,6 +156,7 @@ func TestAuditOfQuarantine(t *testing.T) {
 
 // Where no line can be written, no device gets a password.
 func TestNoLineNoLogin(t *testing.T) {
+	t.Parallel()
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("needs /dev/full, which Linux has")
 	}
@@ -163,7 +167,7 @@ func TestNoLineNoLogin(t *testing.T) {
 	worker := startWorker(t, s)
 	for range 2 {
 		result := worker.do(s.job("1", 0))
-		if result.Status != job.StatusFailed || result.Error.Reason != job.AuditFailed || result.Error.Code != "UNAVAILABLE" || result.Attempts != 0 {
+		if result.Status != job.StatusFailed || result.Error.Reason != audit.Failed || result.Error.Code != "UNAVAILABLE" || result.Attempts != 0 {
 			t.Errorf("got %+v (%+v)", result, result.Error)
 		}
 	}

@@ -10,19 +10,20 @@ import (
 	"testing"
 )
 
-// The audit log's file is renamed under a worker that runs, as logrotate does, and SIGHUP makes it begin a new one.
+// The audit log's file is renamed under a worker that runs, as logrotate does, and SIGHUP makes it start a new one.
 func TestAuditLogIsRotated(t *testing.T) {
-	folder := t.TempDir()
-	path := filepath.Join(folder, "audit.log")
+	t.Parallel()
+	directory := t.TempDir()
+	path := filepath.Join(directory, "audit.log")
 	for name, text := range map[string]string{
 		"creds.yml": "lab: {username: admin, password: one}\n", "known_hosts": "",
 		"worker.yaml": "credential_plugin: yaml\nplugin_yaml_credential_file: creds.yml\nssh_known_hosts: known_hosts\naudit_log: ~/audit.log\n",
 	} {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(directory, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	worker := startProcess(t, folder, []string{"HOME=" + folder, "PATH=" + os.Getenv("PATH"), "TOM_WORKER_CREDENTIAL_PLUGIN_DIRS=" + exampleDir}, "run", "--config", "worker.yaml")
+	worker := startProcess(t, directory, []string{"HOME=" + directory, "PATH=" + os.Getenv("PATH"), "TOM_WORKER_CREDENTIAL_PLUGIN_DIRS=" + exampleDir}, "run", "--config", "worker.yaml")
 	job := func(id string) {
 		t.Helper()
 		result := worker.do(`{"id":"` + id + `","host":"127.0.0.1","port":1,"credential_id":"none","commands":["show version"]}` + "\n")

@@ -10,8 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tom-worker/credential-provider/host-example/config"
-	"github.com/tom-worker/credential-provider/host-example/trace"
+	"github.com/tom-worker/credential-provider/host-example/observe/trace"
 )
 
 // program is the name by which the help and its examples call the program.
@@ -29,6 +28,7 @@ type cli struct {
 
 	configFile, logLevel, logFormat string // the global flags
 	unsafeAttach                    string // of the commands that use a provider; nothing but this flag sets it
+	digestKey                       []byte // of an agent, for a ledger in memory; nil: a random one
 	output                          format
 	running                         bool // the command line was understood
 	logsJSON                        bool // the settings have been read, and say so
@@ -37,7 +37,7 @@ type cli struct {
 
 // run executes one command line and returns the exit status.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) int {
-	c := &cli{stdin: stdin, stdout: stdout, stderr: stderr, environ: environ, output: text}
+	c := &cli{stdin: stdin, stdout: stdout, stderr: stderr, environ: environ, output: textFormat}
 	root := c.root()
 	root.SetArgs(args)
 	root.SetOut(&c.out)
@@ -64,21 +64,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 func (c *cli) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:   program,
-		Short: "An example worker that gets device credentials from a provider",
-		Long: `An example of a network-automation worker that gets device credentials from a provider: a program of its own
-that reads them from where they are kept.
-
-Settings come from the environment (TOM_WORKER_*), an env file (TOM_WORKER_ENV_FILE), a YAML file and defaults, in this
-order of precedence. The YAML file is the one that --config or TOM_WORKER_CONFIG_FILE names, else ` + config.DefaultFile + `
-in the working folder.
-
-Exit status: 0 done, 1 the operation failed, 2 wrong usage or settings. Results go to stdout, logs and errors to stderr;
-with --output json an error is a JSON object on stdout: {"error":{"code","reason","message","metadata","help"}}.`,
-		Example: `  host-example providers
-  host-example validate
-  host-example list
-  host-example get lab_creds`,
+		Use:           program,
+		Short:         "A worker that gets device credentials from a provider",
 		Version:       versionLine(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -88,13 +75,21 @@ with --output json an error is a JSON object on stdout: {"error":{"code","reason
 		RunE:                       func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
+	helpOfCommand := root.HelpFunc()
+	root.SetHelpFunc(func(command *cobra.Command, args []string) {
+		if command == root {
+			c.out.WriteString(rootHelp(root))
+			return
+		}
+		helpOfCommand(command, args)
+	})
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.configFile, "config", "", "YAML `file` with the settings")
 	flags.StringVar(&c.logLevel, "log-level", "", "`level` of the log: trace, debug, info, warning, error, critical or off")
 	flags.StringVar(&c.logFormat, "log-format", "", "`format` of the log: text or json")
 	complete(root, "log-level", "trace", "debug", "info", "warning", "error", "critical", "off")
 	complete(root, "log-format", "text", "json")
-	root.AddCommand(c.getCommand(), c.listCommand(), c.validateCommand(), c.runCommand(), c.quarantineCommand(), c.providersCommand(), c.conformanceCommand(), c.versionCommand())
+	root.AddCommand(c.getCommand(), c.listCommand(), c.validateCommand(), c.runCommand(), c.agentCommand(), c.fleetCommand(), c.quarantineCommand(), c.providersCommand(), c.conformanceCommand(), c.versionCommand())
 	return root
 }
 
@@ -109,7 +104,7 @@ func knownCommand(root *cobra.Command, args []string) error {
 	return fmt.Errorf("unknown command %q", args[0])
 }
 
-// action is a command's work. Until it begins, every error is one of usage.
+// action is a command's work. Until it starts, every error is one of usage.
 func (c *cli) action(do func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(command *cobra.Command, args []string) error {
 		c.running = true
@@ -137,7 +132,7 @@ func (c *cli) traced(name string, do func(ctx context.Context, args []string) er
 type format string
 
 const (
-	text       format = "text"
+	textFormat format = "text"
 	jsonFormat format = "json"
 )
 
@@ -149,7 +144,7 @@ func (f *format) Type() string { return "format" }
 
 // Set implements pflag.Value.
 func (f *format) Set(value string) error {
-	if value != string(text) && value != string(jsonFormat) {
+	if value != string(textFormat) && value != string(jsonFormat) {
 		return fmt.Errorf("must be text or json")
 	}
 	*f = format(value)
@@ -158,7 +153,7 @@ func (f *format) Set(value string) error {
 
 func (c *cli) outputFlag(command *cobra.Command) {
 	command.Flags().VarP(&c.output, "output", "o", "`format` of the result: text or json")
-	complete(command, "output", string(text), string(jsonFormat))
+	complete(command, "output", string(textFormat), string(jsonFormat))
 }
 
 // attachFlag is for a provider's author.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/tom-worker/credential-provider/shared/text"
 )
 
 func TestWantsJSON(t *testing.T) {
@@ -54,8 +56,8 @@ func TestPrintable(t *testing.T) {
 		{"lines", "a\nb", "a\nb", `"a\nb"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := printable(test.text); got != test.want {
-				t.Errorf("printable: got %q, want %q", got, test.want)
+			if got := text.Printable(test.text); got != test.want {
+				t.Errorf("Printable: got %q, want %q", got, test.want)
 			}
 			if got := oneLine(test.text); got != test.line {
 				t.Errorf("oneLine: got %q, want %q", got, test.line)
@@ -80,5 +82,27 @@ func TestTable(t *testing.T) {
 func TestWrap(t *testing.T) {
 	if got, want := wrap("one two  three\nfour enormousword", 9), "one two\nthree\nfour\nenormousword"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// The help fits a terminal of 24 lines and 80 columns, with every command and with variables that are read.
+func TestHelpFitsOneScreen(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	if status := run(t.Context(), []string{"--help"}, nil, &stdout, &stderr, nil); status != statusDone {
+		t.Fatalf("status %d: %s", status, &stderr)
+	}
+	lines := strings.Split(strings.TrimSuffix(stdout.String(), "\n"), "\n")
+	if len(lines) > 24 {
+		t.Errorf("%d lines:\n%s", len(lines), &stdout)
+	}
+	for _, line := range lines {
+		if shownWidth(line) > 80 {
+			t.Errorf("%d columns: %s", shownWidth(line), line)
+		}
+	}
+	for _, command := range new(cli).root().Commands() {
+		if command.IsAvailableCommand() && command.Name() != "help" && !strings.Contains(stdout.String(), "\n  "+command.Name()+" ") {
+			t.Errorf("no command %s", command.Name())
+		}
 	}
 }

@@ -89,6 +89,7 @@ func familyOf(sample string, histogram func(string) bool) string {
 // TestDashboard holds the dashboard, the alert rules and the README to what a worker that has done jobs really gives: every
 // metric that they use is there, with the labels that they use, and the dashboard and the README have them all.
 func TestDashboard(t *testing.T) {
+	t.Parallel()
 	all := queries(t)
 	s := newSite(t, 1, 1, admins)
 	s.rotate(0, "a password")
@@ -136,7 +137,7 @@ func TestDashboard(t *testing.T) {
 		t.Error("the alert rules use no metrics")
 	}
 
-	text, err := os.ReadFile("../README.md")
+	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest/peer"
+	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest/externaltool"
 )
 
 func typedWithSecret(t *testing.T, r *reader, text string) {
@@ -53,7 +53,7 @@ func awsVariables(t *testing.T, r *reader, text string) {
 
 func awsFile(t *testing.T, r *reader, text string) {
 	r.write(t, ".aws/credentials", r.keys(text))
-	defer func() { _ = os.RemoveAll(filepath.Join(r.folder, ".aws")) }()
+	defer func() { _ = os.RemoveAll(filepath.Join(r.directory, ".aws")) }()
 	if said := r.sh(t, "", "host-example validate", r.without()...); !regexp.MustCompile(`credentials +passed +from profile "default"`).MatchString(said) {
 		t.Errorf("validate says %s", said)
 	}
@@ -67,9 +67,34 @@ func secretFile(t *testing.T, r *reader, text string) {
 	}
 }
 
+// otherAccount reads another account's secrets with the settings: those that no route takes are the worker's own account's.
+func otherAccount(t *testing.T, _ *reader, text string) {
+	r := newReader(t)
+	const key = "arn:aws:kms:us-east-1:210987654321:key/1"
+	const shared = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["123456789012","210987654321"]},"Action":"*","Resource":"*"}]}`
+	for _, id := range []string{"lab_creds", "branch_1", "shared/lab"} {
+		r.backend.PutSecret("tom/credentials/"+id, `{"username":"own","password":"x"}`)
+		other := r.backend.InAccount("210987654321", "us-east-1")
+		other.PutSecret("tom/credentials/"+id, `{"username":"other","password":"x"}`)
+		other.SetKey("tom/credentials/"+id, key)
+		other.SetPolicy("tom/credentials/"+id, shared)
+	}
+	r.backend.PutPolicy(key, shared)
+	r.write(t, "tom_worker_config.yaml", text)
+	want := map[string]string{"lab_creds": "other\n"}
+	if strings.Contains(text, "_routes:") {
+		want = map[string]string{"lab_creds": "own\n", "branch_1": "other\n", "shared/lab": "other\n"}
+	}
+	for id, username := range want {
+		if got := r.sh(t, "", "host-example get "+id+" --field username", r.withBackend()...); got != username {
+			t.Errorf("%s is read from the account %q, want %q", id, got, username)
+		}
+	}
+}
+
 // awsTyped needs the real AWS CLI.
 func awsTyped(t *testing.T, _ *reader, text string) {
-	cli := peer.Tool(t, os.Getenv("AWS_CLI"), "AWS_CLI", "aws", "pip install awscli")
+	cli := externaltool.Tool(t, os.Getenv("AWS_CLI"), "AWS_CLI", "aws", "pip install awscli")
 	r := newReader(t)
 	variables := append(r.withBackend(), "AWS_PAGER=", "PATH="+filepath.Dir(cli)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	said := r.sh(t, labCreds, text, variables...) // what is pasted is on standard input
@@ -79,15 +104,15 @@ func awsTyped(t *testing.T, _ *reader, text string) {
 	if got := r.sh(t, "", "host-example get lab_creds --reveal --field password", variables...); got != "your-password\n" {
 		t.Errorf("password %q", got)
 	}
-	if _, err := os.Stat(filepath.Join(r.folder, "credential.json")); err == nil {
+	if _, err := os.Stat(filepath.Join(r.directory, "credential.json")); err == nil {
 		t.Error("the file with the password is still there")
 	}
 }
 
 // awsTypedAtMoto is for what only moto does.
 func awsTypedAtMoto(t *testing.T, r *reader, text string) {
-	cli := peer.Tool(t, os.Getenv("AWS_CLI"), "AWS_CLI", "aws", "pip install awscli")
-	variables := []string{"AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x", "AWS_ENDPOINT_URL=" + peer.Moto(t), "AWS_PAGER=", "PATH=" + filepath.Dir(cli) + string(os.PathListSeparator) + os.Getenv("PATH")}
+	cli := externaltool.Tool(t, os.Getenv("AWS_CLI"), "AWS_CLI", "aws", "pip install awscli")
+	variables := []string{"AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x", "AWS_ENDPOINT_URL=" + externaltool.Moto(t), "AWS_PAGER=", "PATH=" + filepath.Dir(cli) + string(os.PathListSeparator) + os.Getenv("PATH")}
 	r.sh(t, "", "aws secretsmanager create-secret --region us-east-1 --name tom/credentials/lab_creds --secret-string '"+labCreds+"'", variables...)
 	if said := r.sh(t, "", text, variables...); !strings.Contains(said, "us-west-2") {
 		t.Errorf("it says %s", said)

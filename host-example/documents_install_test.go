@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// installed runs the commands with another root, where the worker then finds its providers by itself.
+// installed runs the commands with another root, where the worker then finds its providers without settings.
 func installed(t *testing.T, r *reader, text string) {
 	r.layOut(t, "bin/")
 	root := t.TempDir()
@@ -50,11 +50,11 @@ func serviceInstalled(t *testing.T, _ *reader, text string) {
 	r.layOut(t, "./")
 	r.sh(t, "", fmt.Sprintf("cp -r %s deploy", filepath.Join(repository(t), "host-example/deploy")))
 	for _, name := range []string{"systemctl", "systemd-sysusers", "systemd-tmpfiles", "editor"} {
-		r.tool(t, name, fmt.Sprintf(`echo %s "$@" >>%s/called`, name, r.folder))
+		r.tool(t, name, fmt.Sprintf(`echo %s "$@" >>%s/called`, name, r.directory))
 	}
 	root := t.TempDir()
-	for _, folder := range []string{"/usr/local/bin", "/etc/systemd/system", "/etc/sysusers.d", "/etc/tmpfiles.d"} {
-		if err := os.MkdirAll(filepath.Join(root, folder), 0o755); err != nil {
+	for _, directory := range []string{"/usr/local/bin", "/etc/systemd/system", "/etc/sysusers.d", "/etc/tmpfiles.d"} {
+		if err := os.MkdirAll(filepath.Join(root, directory), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -69,14 +69,33 @@ func serviceInstalled(t *testing.T, _ *reader, text string) {
 			t.Error(err)
 		}
 	}
-	// systemd opens the file of the results before it makes any folder itself.
+	// systemd opens the file of the results before it makes any directory itself.
 	unit := read(t, "host-example/deploy/tom-worker.service")
 	results := regexp.MustCompile(`(?m)^StandardOutput=append:(.+)/[^/\n]+$`).FindStringSubmatch(unit)
 	made, err := os.ReadFile(filepath.Join(root, "/etc/tmpfiles.d/tom-worker.conf"))
 	if err != nil || results == nil || !strings.Contains(string(made), "\nd "+results[1]+" ") {
-		t.Errorf("nobody makes the folder %q before the service starts: %v", results, err)
+		t.Errorf("nothing makes the directory %q before the service starts: %v", results, err)
 	}
 	if sysusers, tmpfiles := strings.Index(called, "systemd-sysusers"), strings.Index(called, "systemd-tmpfiles --create tom-worker.conf"); sysusers < 0 || tmpfiles < sysusers || strings.Index(called, "systemctl") < tmpfiles {
 		t.Errorf("called: %s", called)
+	}
+}
+
+// composePrepared makes what docker compose needs, beside a release. Only root can give files away.
+func composePrepared(t *testing.T, r *reader, text string) {
+	r.sh(t, "", fmt.Sprintf("mkdir -p tom-credential && cp -r %s tom-credential/", filepath.Join(repository(t), "host-example/deploy")))
+	r.tool(t, "chown", `[ -f "$2" ]`)
+	r.sh(t, "", text, r.toolPath())
+	if key := r.sh(t, "", "wc -c <login-guard.key; ls -l login-guard.key"); !strings.HasPrefix(strings.TrimSpace(key), "32\n-r--------") {
+		t.Errorf("the key is %s", key)
+	}
+}
+
+// composeTyped has the files there that docker compose is told to read: Tom's own, and that which has been copied.
+func composeTyped(t *testing.T, r *reader, text string) {
+	r.write(t, "docker-compose.yml", "services: {}\n")
+	r.tool(t, "docker", `[ "$1 $2 $4" = "compose -f -f" ] && cat "$3" "$5" && echo "$@"`)
+	if got := r.sh(t, "", strings.TrimPrefix(strings.TrimSpace(text), "$ "), r.toolPath()); !strings.Contains(got, "agent-socket:") || !strings.HasSuffix(got, "up --build --detach\n") {
+		t.Errorf("got %s", got)
 	}
 }

@@ -16,7 +16,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/tom-worker/credential-provider/host-example/device/devicetest"
+	"github.com/tom-worker/credential-provider/host-example/observe/admin"
+	"github.com/tom-worker/credential-provider/host-example/worker/device/devicetest"
 )
 
 func drawing(*testing.T, *reader, string) {}
@@ -42,7 +43,7 @@ func makeTargets(t *testing.T, _ *reader, text string) {
 
 var fileName = regexp.MustCompile(`^# (\S+)\n`)
 
-// namedFile writes a file whose first line says what it is called.
+// namedFile writes a file whose first line has its name.
 func namedFile(t *testing.T, r *reader, text string) {
 	name := fileName.FindStringSubmatch(text)
 	if name == nil {
@@ -74,7 +75,7 @@ func yamlSettings(t *testing.T, r *reader, text string) {
 	if got := r.sh(t, "", "host-example get lab_creds --reveal --field password"); got != "your-password\n" {
 		t.Errorf("password %q", got)
 	}
-	if err := os.Remove(filepath.Join(r.folder, "tom_worker_config.yaml")); err != nil {
+	if err := os.Remove(filepath.Join(r.directory, "tom_worker_config.yaml")); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -106,12 +107,40 @@ func (r *reader) job(t *testing.T, text string, variables ...string) {
 // conformanceTyped puts real files in the place of the words in capitals, and runs a few of the checks.
 func conformanceTyped(t *testing.T, r *reader, text string) {
 	r.write(t, "inventory/creds.yml", "lab:\n  username: admin\n  password: made-up-4711\n")
-	r.write(t, "settings.yaml", "credential_file: "+filepath.Join(r.folder, "inventory/creds.yml")+"\n")
+	r.write(t, "settings.yaml", "credential_file: "+filepath.Join(r.directory, "inventory/creds.yml")+"\n")
 	r.write(t, "fixtures.yaml", "credentials:\n  lab: {username: admin, password: made-up-4711}\nmissing: [nowhere]\n")
 	text = strings.Replace(text, "PATH", filepath.Join(exampleDir, "tom-credential-yaml"), 1)
 	text = strings.Replace(text, "--settings FILE", "--settings settings.yaml", 1)
 	text = strings.Replace(text, "--fixtures FILE", "--fixtures fixtures.yaml", 1)
 	r.sh(t, "", strings.TrimSpace(text)+" --run CP-GET")
+}
+
+// kitTyped has fixtures written and filled in, and checks a provider and an agent with them.
+func kitTyped(t *testing.T, r *reader, text string) {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if len(lines) != 3 {
+		t.Fatalf("%d commands, not 3", len(lines))
+	}
+	short, err := os.MkdirTemp("/tmp", "tom-agent-") // a socket's path is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(short) })
+	for i := range lines {
+		lines[i] = strings.NewReplacer("./tom-credential-mine", filepath.Join(exampleDir, "tom-credential-yaml"), "/run/tom-agent", short).Replace(lines[i])
+	}
+	r.sh(t, "", lines[0])
+	if written, err := os.ReadFile(filepath.Join(r.directory, "fixtures.yaml")); err != nil || !strings.Contains(string(written), "credentials:") {
+		t.Errorf("%v; the file has\n%s", err, written)
+	}
+	creds := filepath.Join(r.directory, "inventory/creds.yml")
+	r.write(t, "inventory/creds.yml", "lab:\n  username: admin\n  password: made-up-4711\n")
+	r.write(t, "settings.yaml", "credential_file: "+creds+"\n")
+	r.write(t, "fixtures.yaml", "credentials:\n  lab: {username: admin, password: made-up-4711}\nmissing: [nowhere]\n")
+	r.sh(t, "", lines[1]+" --run CP-GET")
+	attach, _, _ := strings.Cut(lines[2], " #")
+	script := fmt.Sprintf("host-example agent --socket %[1]s/agent.sock &\nwhile [ ! -S %[1]s/agent.sock ]; do kill -0 $!; sleep 0.1; done\nstatus=0; %[2]s --run CP-GET || status=$?\nkill $!; wait $! || status=$?\nexit $status", short, strings.TrimSpace(attach))
+	r.sh(t, "", script, "TOM_WORKER_CREDENTIAL_PLUGIN=yaml", "TOM_WORKER_PLUGIN_YAML_CREDENTIAL_FILE="+creds)
 }
 
 // compiles puts the lines into a function of a package that has what they take for granted.
@@ -120,6 +149,7 @@ func compiles(t *testing.T, r *reader, text string) {
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -128,17 +158,14 @@ import (
 )
 
 func example(ctx context.Context, settings host.Settings, logger hclog.Logger) error {
-	var session int
-	connect := func(context.Context, string, store.Lease) (int, error) { return 0, nil }
-	refused := func(error) bool { return false }
+	connect := func(context.Context, string, store.Result) error { return nil }
 	%s
-	_ = session
 	return err
 }
 `
 	r.write(t, "example.go", fmt.Sprintf(around, text))
-	r.write(t, "overlay.json", fmt.Sprintf(`{"Replace":{%q:%q}}`, filepath.Join(repository(t), "shared/store/readme/example.go"), filepath.Join(r.folder, "example.go")))
-	r.sh(t, "", fmt.Sprintf("cd %q && go build -overlay %q ./shared/store/readme", repository(t), filepath.Join(r.folder, "overlay.json")))
+	r.write(t, "overlay.json", fmt.Sprintf(`{"Replace":{%q:%q}}`, filepath.Join(repository(t), "shared/store/readme/example.go"), filepath.Join(r.directory, "example.go")))
+	r.sh(t, "", fmt.Sprintf("cd %q && go build -overlay %q ./shared/store/readme", repository(t), filepath.Join(r.directory, "overlay.json")))
 }
 
 // benchCommands: make has the target, and the comparison works on output of the benchmarks' form.
@@ -174,7 +201,7 @@ func tracesTyped(t *testing.T, r *reader, text string) {
 		t.Fatalf("another collector than expected: %s", text)
 	}
 	traces := newSink(t)
-	r.write(t, "jobs.jsonl", `{"id":"1","host":"127.0.0.1","port":1,"credential_id":"nobody","commands":["show version"]}`)
+	r.write(t, "jobs.jsonl", `{"id":"1","host":"127.0.0.1","port":1,"credential_id":"absent","commands":["show version"]}`)
 	r.write(t, ".ssh/known_hosts", "")
 	r.sh(t, "", strings.Replace(text, collector, traces.URL, 1), r.withBackend()...)
 	if len(traces.received()) == 0 {
@@ -182,14 +209,14 @@ func tracesTyped(t *testing.T, r *reader, text string) {
 	}
 }
 
-// tracedLine: a real line has the same beginning and the same fields, whose order is any.
+// tracedLine: a real line has the same start and the same fields, whose order is any.
 func tracedLine(t *testing.T, r *reader, text string) {
 	said := r.sh(t, "", "host-example get lab_cerds --log-level debug 2>&1 || true", append(r.withBackend(), "OTEL_EXPORTER_OTLP_ENDPOINT="+newSink(t).URL)...)
-	beginning, fields, ok := strings.Cut(strings.TrimSpace(text), "read failed:")
-	_, line, found := strings.Cut(said, beginning+"read failed:")
+	start, fields, ok := strings.Cut(strings.TrimSpace(text), "read failed:")
+	_, line, found := strings.Cut(said, start+"read failed:")
 	line, _, _ = strings.Cut(line, "\n")
 	if !ok || !found || strings.Count(fields, "=") < 3 {
-		t.Fatalf("there is no line %q:\n%s", beginning, said)
+		t.Fatalf("there is no line %q:\n%s", start, said)
 	}
 	for field := range strings.FieldsSeq(strings.ReplaceAll(fields, "...", "")) {
 		if name, _, _ := strings.Cut(field, "="); name == "trace_id" {
@@ -224,6 +251,29 @@ func quarantineTyped(t *testing.T, r *reader, text string) {
 		t.Errorf("it says\n%s", got)
 	}
 	w.leave()
+}
+
+// fleetShown: what the command prints of such a fleet. That it gets one is shown by TestFleetAtAGlance.
+func fleetShown(t *testing.T, _ *reader, text string) {
+	c := &cli{stderr: t.Output()}
+	aws := func(m admin.Member) admin.Member {
+		m.Version, m.Provider, m.ProviderVersion = "1.0.0", "aws_secrets_manager", "1.0"
+		return m
+	}
+	c.writeFleet(admin.Fleet{
+		Members: []admin.Member{
+			aws(admin.Member{Host: "edge1", Kind: kindAgent, PID: 812, Ready: true, SeenSeconds: 2, Waiting: 3, Permits: 2}),
+			aws(admin.Member{Host: "edge1", Kind: kindWorker, PID: 4711, Reason: "backend: BACKEND_UNAVAILABLE", SeenSeconds: 9}),
+			aws(admin.Member{Host: "edge2", Kind: kindWorker, PID: 1174, Ready: true, Silent: true, SeenSeconds: 2*3600 + 13*60 + 7}),
+		},
+		Credentials: []admin.Credential{
+			{CredentialID: "lab_creds", Refused: 4, WrongPasswords: 2, Failed: 2, Budget: 2, Quarantined: true, RetrySeconds: 231},
+			{CredentialID: "core", Refused: 1, Budget: 3},
+		},
+	})
+	if got := "$ host-example fleet\n" + c.out.String(); got != text {
+		t.Errorf("it prints\n%s", got)
+	}
 }
 
 // scrapeSettings: it is YAML, and the rules that it names are there. Nothing here could read more of it.

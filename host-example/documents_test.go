@@ -22,7 +22,7 @@ var (
 	margin   = regexp.MustCompile(`(?m)^    `)
 )
 
-// blocks finds all of a document's. What "make generate" writes is left out: TestReadme in folder demo holds it.
+// blocks finds all of a document's. What "make generate" writes is left out: TestReadme in directory demo holds it.
 func blocks(document string) []block {
 	document = regexp.MustCompile(`(?s)<!-- [^>]*written by make generate -->.*?<!-- end of [^>]*-->`).ReplaceAllString(document, "")
 	var all []block
@@ -50,6 +50,13 @@ var documents = map[string][]step{
 		{"make build", makeTargets},
 		{"sudo install", installed},
 		{`plugin_aws_secrets_manager_secret_prefix: "tom/credentials/"`, settingsFile},
+		{"host-example validate", typedWithSecret},
+		{`"commands":["show version"]}' | host-example run`, jobTyped},
+		{"host-example conformance --plugin PATH", conformanceTyped},
+		{"make test ", makeTargets},
+	},
+	"host-example/README.md": {
+		{`plugin_aws_secrets_manager_secret_prefix: "tom/credentials/"`, settingsFile},
 		{"TOM_WORKER_PLUGIN_AWS_SECRETS_MANAGER_SECRET_PREFIX=", settingsVariables},
 		{"host-example validate tom_worker_config.yaml --offline", typedWithFile},
 		{"# inventory/creds.yml", namedFile},
@@ -59,30 +66,43 @@ var documents = map[string][]step{
 		{"OTEL_EXPORTER_OTLP_ENDPOINT=", tracesTyped},
 		{"trace_id=4bf92f3577b34da6a3ce929d0e0e4736", tracedLine},
 		{"$ host-example quarantine list", quarantineTyped},
+		{"$ host-example fleet", fleetShown},
 		{"# prometheus.yml", scrapeSettings},
+	},
+	"host-example/worker/README.md": {
+		{`'{"id":"1"`, jobAtIOS},
+		{`'{"id":"2"`, jobAtIOS},
+		{"# platforms.yaml", namedFile},
+		{"acme.jsonl", jobAtIOS},
+		{`'{"id":"4"`, jobAtIOS},
+		{`'{"id":"5"`, jobAtIOS},
+		{`"jump":{"host"`, jobThroughAnother},
+	},
+	"plugin-awssm/README.md": {
+		{"host-example validate --id lab_creds", typedWithSecret},
 		{"AWS_ACCESS_KEY_ID=AKIA...", awsVariables},
 		{"aws_access_key_id = AKIA...", awsFile},
 		{`"password": "your-password"`, secretFile},
 		{"aws secretsmanager create-secret", awsTyped},
-		{"secretsmanager:ListSecrets", policyElsewhere},
-		{`"Action": "secretsmanager:GetSecretValue"`, policyElsewhere},
-		{"host-example conformance --plugin PATH", conformanceTyped},
-		{"make test ", makeTargets},
-	},
-	"plugin-awssm/README.md": {
 		{`"Version": "2012-10-17"`, policyElsewhere},
-		{"host-example validate --id lab_creds", typedWithSecret},
+		{"tom_worker_config.yaml: by resource policy", otherAccount},
+		{"tom_worker_config.yaml: by role", otherAccount},
+		{"tom_worker_config.yaml: by routes", otherAccount},
 		{"replicate-secret-to-regions", awsTypedAtMoto},
 		{"SELECT eventTime", needsAWS},
 	},
 	"shared/store/README.md": {
-		{"credentials := store.New(provider, options)", compiles},
+		{"credentials := store.New(provider, store.Options{Logger: slog.Default()})", compiles},
 		{"make bench COUNT=10", benchCommands},
 	},
-	"host-example/providers/python/README.md": {
+	"shared/conformance/README.md": {
+		{"host-example conformance --plugin ./tom-credential-mine --init", kitTyped},
+	},
+	"host-example/python/README.md": {
 		{"venv/bin/pip install", pythonTyped},
 		{"from tom_credential import host", pythonHost},
 		{"python3 -m tom_credential get", pythonGet},
+		{"from tom_credential import agent", pythonAgent},
 		{"--plugin ./tom-credential-mine", pythonConformance},
 		{"python3 -m zipapp", pythonPacked},
 	},
@@ -91,14 +111,21 @@ var documents = map[string][]step{
 		{"credential_plugin_sha256:", pinnedSettings},
 		{"systemctl enable --now", serviceInstalled},
 		{"docker build", ciRelease},
+		{"login-guard.key", composePrepared},
+		{"docker compose -f", composeTyped},
 	},
 }
 
 // elsewhere are the documents whose commands other tests run.
 var elsewhere = map[string]string{
-	"shared/provider/README.md":               "the tests of shared/provider",
-	"proto/README.md":                         "the tests of proto",
-	"host-example/providers/python/README.md": "the tests of that folder",
+	"shared/provider/README.md":              "the tests of shared/provider",
+	"shared/host/README.md":                  "the tests of shared/host",
+	"host-example/python/TOM.md":             "the tests of host-example/python",
+	"shared/guard/redisledger/README.md":     "the tests of shared/guard/redisledger",
+	"proto/README.md":                        "the tests of proto",
+	"host-example/python/README.md":          "the tests of that directory",
+	"host-example/providers/vault/README.md": "the tests of that directory",
+	"host-example/temporal/README.md":        "the tests of that directory",
 }
 
 // TestDocuments runs what the READMEs tell people to type, and checks the files that they tell people to write.
@@ -110,11 +137,12 @@ func TestDocuments(t *testing.T) {
 		}
 		if !ok {
 			if len(blocks(read(t, path))) > 0 {
-				t.Errorf("nobody tries what %s says", path)
+				t.Errorf("no test tries what %s says", path)
 			}
 			continue
 		}
 		t.Run(path, func(t *testing.T) {
+			t.Parallel()
 			r := newReader(t)
 			tried := make([]int, len(steps))
 			for _, b := range blocks(read(t, path)) {
@@ -123,7 +151,7 @@ func TestDocuments(t *testing.T) {
 					i++
 				}
 				if i == len(steps) {
-					t.Errorf("nobody tries this:\n%s", b.text)
+					t.Errorf("no test tries this:\n%s", b.text)
 					continue
 				}
 				tried[i]++
@@ -171,6 +199,33 @@ func TestLinks(t *testing.T) {
 				t.Errorf("%s: go doc %s: %v", path, found[1], err)
 			}
 		}
+	}
+}
+
+var (
+	containerRun     = regexp.MustCompile(`docker run(?:[^\\\n]|\\\n)*`) // with the lines that continue it
+	containerService = regexp.MustCompile(`(?m)^services:\n(?:(?: .*)?\n)+`)
+)
+
+// TestContainersHaveAnInit: processes that a killed provider leaves behind become process 1's, and only an init process waits
+// for them. Each container that the documents start has one.
+func TestContainersHaveAnInit(t *testing.T) {
+	runs, services := 0, 0
+	for _, path := range append(allDocuments(t), "host-example/deploy/Dockerfile") {
+		text := read(t, path)
+		for _, command := range containerRun.FindAllString(text, -1) {
+			if runs++; !strings.Contains(command, "--init") {
+				t.Errorf("%s: a container without --init:\n%s", path, command)
+			}
+		}
+		for _, file := range containerService.FindAllString(text, -1) {
+			if services++; strings.Count(file, "\n    image: ") != strings.Count(file, "\n    init: true\n") {
+				t.Errorf("%s: a service without init: true:\n%s", path, file)
+			}
+		}
+	}
+	if runs < 3 || services < 1 {
+		t.Errorf("%d commands and %d files of docker compose were found", runs, services)
 	}
 }
 

@@ -7,20 +7,20 @@ import (
 	"io"
 	"strings"
 
-	"google.golang.org/genproto/googleapis/rpc/code"
-	"google.golang.org/grpc/codes"
-
+	"github.com/tom-worker/credential-provider/host-example/agent"
 	"github.com/tom-worker/credential-provider/host-example/config"
-	"github.com/tom-worker/credential-provider/host-example/job"
-	"github.com/tom-worker/credential-provider/host-example/operate"
+	"github.com/tom-worker/credential-provider/host-example/observe/admin"
+	"github.com/tom-worker/credential-provider/host-example/observe/audit"
+	"github.com/tom-worker/credential-provider/host-example/worker/job"
 	"github.com/tom-worker/credential-provider/shared/credential"
+	"github.com/tom-worker/credential-provider/shared/text"
 )
 
 // Exit statuses.
 const (
 	statusDone   = 0
 	statusFailed = 1
-	statusUsage  = 2 // usage or configuration: nothing will change until a person changes something here
+	statusUsage  = 2 // usage or configuration: trying again needs a change here first
 )
 
 // streamFailed is a worker that can't read its jobs or write their results any more.
@@ -47,10 +47,9 @@ func usagef(format string, args ...any) *usageError {
 	return &usageError{shown: credential.Errorf(credential.RequestInvalid, format, args...)}
 }
 
-// WithHelp adds a step and returns e.
+// WithHelp returns a copy of e with one more step.
 func (e *usageError) WithHelp(format string, args ...any) *usageError {
-	_ = e.shown.WithHelp(format, args...)
-	return e
+	return &usageError{shown: e.shown.WithHelp(format, args...)}
 }
 
 // reported is a failure that the command has told of in its result.
@@ -124,7 +123,7 @@ type failure struct {
 
 func failureOf(e *credential.Error) *failure {
 	f := &failure{
-		Code:     code.Code(codeOf(e.Reason)).String(),
+		Code:     codeOf(e.Reason),
 		Reason:   e.Reason,
 		Message:  e.Error(),
 		Metadata: e.Metadata,
@@ -140,30 +139,36 @@ func failureOf(e *credential.Error) *failure {
 }
 
 // codeOf is the gRPC code that belongs to a reason, whichever part of the program gave it.
-func codeOf(reason credential.Reason) codes.Code {
-	if code, ok := operate.Code(reason); ok {
+func codeOf(reason credential.Reason) string {
+	if code, ok := admin.Code(reason); ok {
 		return code
 	}
+	if code, ok := audit.Code(reason); ok {
+		return code
+	}
+	if reason == agent.Running {
+		return "FAILED_PRECONDITION"
+	}
 	if reason == streamFailed {
-		return codes.Unavailable
+		return "UNAVAILABLE"
 	}
 	return job.Code(reason)
 }
 
-// failureText is an error for people: what happened, why in one word, and what to do, in lines that can be pasted.
+// failureText is an error for display: what happened, why in one word, and what to do, in lines that can be pasted.
 func failureText(e *credential.Error) string {
-	var text strings.Builder
-	_, _ = fmt.Fprintf(&text, "error: %s\n", printable(e.Error()))
+	var shown strings.Builder
+	_, _ = fmt.Fprintf(&shown, "error: %s\n", text.Printable(e.Error()))
 	if e.Reason != credential.RequestInvalid {
-		_, _ = fmt.Fprintf(&text, "reason: %s\n", e.Reason)
+		_, _ = fmt.Fprintf(&shown, "reason: %s\n", e.Reason)
 	}
 	if len(e.Help) > 0 {
-		text.WriteString("what to do:\n")
+		shown.WriteString("what to do:\n")
 	}
 	for _, step := range e.Help {
-		text.WriteString(indent(printable(step), "  "))
+		shown.WriteString(indent(text.Printable(step), "  "))
 	}
-	return text.String()
+	return shown.String()
 }
 
 // writeJSON adds a JSON document to the output.

@@ -9,7 +9,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
-	"github.com/tom-worker/credential-provider/host-example/audit"
+	"github.com/tom-worker/credential-provider/host-example/observe/audit"
 	"github.com/tom-worker/credential-provider/shared/credential"
 	"github.com/tom-worker/credential-provider/shared/store"
 )
@@ -76,25 +76,27 @@ field. The last two need --reveal.`,
 }
 
 func (c *cli) get(ctx context.Context, id string, options getOptions) error {
-	w, err := c.launch(ctx)
+	o, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
-	defer w.close()
-	// Without an audit log of its own there is no line: the log is on the screen of the person who asks.
-	if err := w.openAudit(c.stderr, hclog.NewNullLogger()); err != nil {
+	defer o.close()
+	// Without an audit log there is no line: the log is on the screen of the user who asks.
+	log, err := o.openAudit(c.stderr, hclog.NewNullLogger())
+	if err != nil {
 		return err
 	}
+	defer log.Close()
 	to := audit.Recipient{Command: "get", User: audit.User(), Revealed: options.reveal && !plainField(options.field)}
-	lease, err := w.store.GetVersion(ctx, credential.Request{ID: id, VersionID: options.versionID, VersionLabel: options.versionLabel})
+	result, err := o.store.GetVersion(ctx, credential.Request{ID: id, VersionID: options.versionID, VersionLabel: options.versionLabel})
 	if err != nil {
-		w.audit.Withheld(ctx, to, id, err)
+		log.Withheld(ctx, to, id, err)
 		return err
 	}
-	if err := w.audit.HandedOut(ctx, to, lease); err != nil {
+	if err := log.HandedOut(ctx, to, result); err != nil {
 		return err
 	}
-	cred := lease.Credential
+	cred := result.Credential
 	if strings.HasPrefix(cred.VersionID, store.LocalVersion) {
 		cred = cred.Clone()
 		cred.VersionID = "" // the backend has none
@@ -110,7 +112,7 @@ func (c *cli) get(ctx context.Context, id string, options getOptions) error {
 	return nil
 }
 
-// plainField says whether a field's value may be shown to anybody.
+// plainField reports whether a field's value may be shown.
 func plainField(name string) bool {
 	return name == "credential_id" || name == "username" || name == "version_id"
 }

@@ -13,6 +13,7 @@ const canary = "canary-7d41-made-up-password"
 // TestNoSecretIsLeftBehind looks for a password in everything that the worker and its provider print, write, send or show to
 // others on the machine, in good times and when they crash.
 func TestNoSecretIsLeftBehind(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, "debuggable=0")
 	jobs := func(id string) string {
 		return fmt.Sprintf(`{"id":"1","host":"127.0.0.1","port":%d,"credential_id":%q,"commands":["show version"]}`+"\n", s.devices[0][0].Port(), id)
@@ -62,6 +63,7 @@ func TestNoSecretIsLeftBehind(t *testing.T) {
 	// A worker that has the password in its memory: what others see of it, and what is left when it and its provider are
 	// made to crash.
 	s.crash(t, jobs("c0"))
+	s.crashAgent(t)
 
 	s.search(t)
 	if cores := s.cores(t); len(cores) > 0 {
@@ -71,11 +73,12 @@ func TestNoSecretIsLeftBehind(t *testing.T) {
 
 // TestACanaryIsFound: without the protection there are core files here, and a search finds the canary in them.
 func TestACanaryIsFound(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, "debuggable=1")
 	s.crash(t, fmt.Sprintf(`{"id":"1","host":"127.0.0.1","port":%d,"credential_id":"c0","commands":["show version"]}`+"\n", s.devices[0][0].Port()))
 	cores := s.cores(t)
 	if len(cores) == 0 {
-		t.Skip("this machine writes no core files into the working folder")
+		t.Skip("this machine writes no core files into the working directory")
 	}
 	for _, core := range cores {
 		if content, err := os.ReadFile(core); err == nil && holdsCanary(content) {

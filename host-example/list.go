@@ -7,12 +7,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tom-worker/credential-provider/host-example/access"
+	"github.com/tom-worker/credential-provider/host-example/observe"
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
 // pageSize is how many credentials are asked for at a time.
 const pageSize = 100
+
+// maxPages bounds a listing, as the contract does: a million credentials.
+const maxPages = 10_000
 
 func (c *cli) listCommand() *cobra.Command {
 	command := &cobra.Command{
@@ -26,12 +29,12 @@ func (c *cli) listCommand() *cobra.Command {
 	c.outputFlag(command)
 	c.attachFlag(command)
 	command.RunE = c.traced("list", func(ctx context.Context, _ []string) error {
-		w, err := c.launch(ctx)
+		o, err := c.open(ctx)
 		if err != nil {
 			return err
 		}
-		defer w.close()
-		ids, err := listAll(ctx, w.source)
+		defer o.close()
+		ids, err := listAll(ctx, o.source)
 		if err != nil {
 			return err
 		}
@@ -50,9 +53,13 @@ func (c *cli) listCommand() *cobra.Command {
 	return command
 }
 
-// listAll reads every page. Pages come in no order, and a credential that changes meanwhile may be on two of them.
-func listAll(ctx context.Context, provider access.Provider) ([]string, error) {
-	ids := []string{}
+// listAll reads every page. Pages come in no order, and a credential that changes in the meantime may be on two of them.
+func listAll(ctx context.Context, provider observe.Provider) ([]string, error) {
+	ids, seen := []string{}, map[string]bool{}
+	endless := func(how string) error {
+		return credential.Errorf(credential.ProviderMisbehaved, "the provider's listing doesn't end: %s", how).
+			WithHelp("report this to the provider's author")
+	}
 	for token := ""; ; {
 		page, err := provider.List(ctx, pageSize, token)
 		if err != nil {
@@ -65,9 +72,12 @@ func listAll(ctx context.Context, provider access.Provider) ([]string, error) {
 			slices.Sort(ids)
 			return slices.Compact(ids), nil
 		}
-		if page.NextToken == token {
-			return nil, credential.Errorf(credential.ProviderMisbehaved, "the provider's listing doesn't end: it gives the same page again")
-		}
 		token = page.NextToken
+		if seen[token] {
+			return nil, endless("it gives the same page again")
+		}
+		if seen[token] = true; len(seen) == maxPages {
+			return nil, endless(fmt.Sprintf("it has more than %d pages", maxPages))
+		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tom-worker/credential-provider/host-example/device/devicetest"
-	"github.com/tom-worker/credential-provider/host-example/job"
+	"github.com/tom-worker/credential-provider/host-example/worker/device/devicetest"
+	"github.com/tom-worker/credential-provider/host-example/worker/job"
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
@@ -53,6 +53,7 @@ func (r *refusing) shown() (all int) {
 
 // TestAWrongPasswordIsShownOnce counts at the devices, whatever happens while one of them has the password.
 func TestAWrongPasswordIsShownOnce(t *testing.T) {
+	t.Parallel()
 	t.Run("the jobs' time is up", func(t *testing.T) {
 		r := newRefusing(t, 1)
 		go func() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,11 +12,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// pluginDir holds the real AWS provider, exampleDir the providers in folder providers; built once, for all tests.
+// parallelTests is how many tests run side by side at least: most of the time they wait for processes.
+const parallelTests = 5
+
+// pluginDir holds the real AWS provider, exampleDir the providers in directory providers; built once, for all tests.
 var pluginDir, exampleDir string
 
 func TestMain(m *testing.M) {
-	// In a script the test binary is host-example itself, as a process of its own.
+	// In a script the test binary is host-example itself, as a process.
 	testscript.Main(providersBuilt{m}, map[string]func(){
 		program: func() { os.Exit(mainStatus()) },
 	})
@@ -25,6 +29,9 @@ func TestMain(m *testing.M) {
 type providersBuilt struct{ m *testing.M }
 
 func (p providersBuilt) Run() int {
+	if n := runtime.GOMAXPROCS(0); n < parallelTests && flag.Lookup("test.parallel").Value.String() == fmt.Sprint(n) { // the default
+		_ = flag.Set("test.parallel", fmt.Sprint(parallelTests))
+	}
 	dir, err := os.MkdirTemp("", "host-example-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

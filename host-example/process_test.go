@@ -11,16 +11,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tom-worker/credential-provider/host-example/job"
+	"github.com/tom-worker/credential-provider/host-example/worker/job"
 )
 
-// binary is the worker as a program of its own, built when it is first asked for.
+// binary is the worker's executable, built when it is first asked for.
 var binary = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(filepath.Dir(pluginDir), program)
 	return path, build(".", path)
 })
 
-// process is host-example as a process of its own.
+// process is host-example as a process.
 type process struct {
 	t       *testing.T
 	cmd     *exec.Cmd
@@ -30,22 +30,22 @@ type process struct {
 	log     output
 }
 
-func startProcess(t *testing.T, folder string, environ []string, args ...string) *process {
+func startProcess(t *testing.T, directory string, environ []string, args ...string) *process {
 	t.Helper()
-	p := newProcess(t, folder, environ, args...)
+	p := newProcess(t, directory, environ, args...)
 	p.start()
 	return p
 }
 
 // newProcess prepares a process, whose cmd may still be changed.
-func newProcess(t *testing.T, folder string, environ []string, args ...string) *process {
+func newProcess(t *testing.T, directory string, environ []string, args ...string) *process {
 	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &process{t: t, cmd: exec.Command(path, args...)}
-	p.cmd.Dir, p.cmd.Env, p.cmd.Stderr = folder, environ, &p.log
+	p.cmd.Dir, p.cmd.Env, p.cmd.Stderr = directory, environ, &p.log
 	if p.input, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}

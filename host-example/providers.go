@@ -12,6 +12,7 @@ import (
 
 	"github.com/tom-worker/credential-provider/host-example/config"
 	"github.com/tom-worker/credential-provider/shared/host"
+	"github.com/tom-worker/credential-provider/shared/text"
 )
 
 func (c *cli) providersCommand() *cobra.Command {
@@ -19,7 +20,7 @@ func (c *cli) providersCommand() *cobra.Command {
 		Use:   "providers [NAME]",
 		Short: "List the providers that are installed, or describe one",
 		Long: `List the providers that are installed, where, and whether they would be launched; the one that the settings select is
-marked. With a NAME, launch that one, which needs no settings, and show what it is and which settings it takes.`,
+marked. With a NAME, launch that one, which needs no settings, and show its metadata and which settings it takes.`,
 		Example: `  host-example providers
   host-example providers aws_secrets_manager`,
 		Args: argument("provider's name", true),
@@ -40,14 +41,14 @@ marked. With a NAME, launch that one, which needs no settings, and show what it 
 	c.attachFlag(command)
 	command.RunE = c.action(func(ctx context.Context, args []string) error {
 		// Whatever else is wrong with the settings, this is the command to see what can be put into them.
-		w := c.load(c.configFile)
-		for _, problem := range w.problems {
-			w.log.Warn(printable(problem.String()))
+		l := c.load(c.configFile)
+		for _, problem := range l.problems {
+			l.log.Warn(text.Printable(problem.String()))
 		}
 		if len(args) == 1 {
-			return c.describeProvider(ctx, w, args[0])
+			return c.describeProvider(ctx, l, args[0])
 		}
-		c.listProviders(w)
+		c.listProviders(l)
 		return nil
 	})
 	return command
@@ -55,24 +56,24 @@ marked. With a NAME, launch that one, which needs no settings, and show what it 
 
 // installation is a provider that is installed.
 type installation struct {
-	host.Found
+	host.Candidate
 	status string // "ok" or "refused"
 }
 
-// installed are the providers in the folders; the selected one is the file of credential_plugin_path, if that is set.
-func (w *worker) installed() []installation {
+// installed are the providers in the directories; the selected one is the file of credential_plugin_path, if that is set.
+func (l *loaded) installed() []installation {
 	var all []installation
-	for _, found := range host.Discover(w.dirs()) {
+	for _, found := range host.Discover(l.dirs()) {
 		all = append(all, installation{found, status(found)})
 	}
-	name, path := w.config.CredentialPlugin, w.config.CredentialPluginPath
+	name, path := l.config.CredentialPlugin, l.config.CredentialPluginPath
 	if name == "" || path == "" {
 		return all
 	}
 	if absolute, err := filepath.Abs(path); err == nil {
 		path = absolute
 	}
-	found := host.Check(name, path)
+	found := host.Inspect(name, path)
 	named := installation{found, status(found)}
 	all = slices.DeleteFunc(all, func(other installation) bool { return other.Name == name })
 	all = append(all, named)
@@ -80,35 +81,35 @@ func (w *worker) installed() []installation {
 	return all
 }
 
-func status(found host.Found) string {
+func status(found host.Candidate) string {
 	if found.Problem != nil {
 		return "refused"
 	}
 	return "ok"
 }
 
-func (c *cli) listProviders(w *worker) {
-	found := w.installed()
+func (c *cli) listProviders(l *loaded) {
+	found := l.installed()
 	if c.output == jsonFormat {
 		providers := []map[string]any{}
 		for _, f := range found {
-			provider := map[string]any{"name": f.Name, "path": f.Path, "status": f.status, "selected": f.Name == w.config.CredentialPlugin}
+			provider := map[string]any{"name": f.Name, "path": f.Path, "status": f.status, "selected": f.Name == l.config.CredentialPlugin}
 			if f.Problem != nil {
 				provider["problem"] = f.Problem.Error()
 			}
 			providers = append(providers, provider)
 		}
-		c.writeJSON(map[string]any{"providers": providers, "dirs": w.dirs()})
+		c.writeJSON(map[string]any{"providers": providers, "dirs": l.dirs()})
 		return
 	}
 	if len(found) == 0 {
-		_, _ = fmt.Fprintf(c.stderr, "no providers found in %s\n", printable(strings.Join(w.dirs(), ", ")))
+		_, _ = fmt.Fprintf(c.stderr, "no providers found in %s\n", text.Printable(strings.Join(l.dirs(), ", ")))
 		return
 	}
 	t := newTable("NAME", "STATUS", "PATH")
 	for _, f := range found {
 		state := f.status
-		if f.Name == w.config.CredentialPlugin {
+		if f.Name == l.config.CredentialPlugin {
 			state += ", selected"
 		}
 		t.row(f.Name, state, shortPath(f.Path))
@@ -123,8 +124,8 @@ func (c *cli) listProviders(w *worker) {
 	t.write(&c.out)
 }
 
-func (c *cli) describeProvider(ctx context.Context, w *worker, name string) error {
-	options := w.options(name)
+func (c *cli) describeProvider(ctx context.Context, l *loaded, name string) error {
+	options := l.options(name)
 	options.Environ = c.environ
 	metadata, err := host.Describe(ctx, options)
 	if err != nil {
@@ -211,13 +212,13 @@ func capabilities(metadata host.Metadata) []string {
 	return all
 }
 
-// shortPath is a path as a person would type it: from the working folder, if it is below that.
+// shortPath is a path as a user would type it: from the working directory, if it is below that.
 func shortPath(path string) string {
-	folder, err := os.Getwd()
+	directory, err := os.Getwd()
 	if err != nil {
 		return path
 	}
-	relative, err := filepath.Rel(folder, path)
+	relative, err := filepath.Rel(directory, path)
 	if err != nil || !filepath.IsLocal(relative) {
 		return path
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -9,28 +10,31 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tom-worker/credential-provider/host-example/config"
-	"github.com/tom-worker/credential-provider/host-example/operate"
+	"github.com/tom-worker/credential-provider/host-example/observe/admin"
+	"github.com/tom-worker/credential-provider/host-example/observe/audit"
 )
 
 func (c *cli) quarantineCommand() *cobra.Command {
 	var address string
 	command := &cobra.Command{
 		Use:   "quarantine",
-		Short: "Show and lift quarantines of a worker that runs",
-		Long: `Show the credentials that devices refuse, as a worker that runs on this machine has seen, and let it try them again.
+		Short: "Show and lift quarantines of a worker or of a fleet",
+		Long: `Show the credentials that devices refuse, and let them be tried again.
 
-A device that has refused a credential doesn't get it again until it changes in the backend. After two devices nobody gets
-it: it is in quarantine. If the credential was right all along, and the devices were wrong, lift the quarantine: the worker
-then reads the credential again and tries it, with one device first.
+A device that has refused a credential doesn't get it again for login_refusal_pause. When login_lockout_budget logins in a
+row have failed, no device gets it for a while: it is in quarantine. A new password in the backend is tried at once. If the
+credential was right all along, and the devices were wrong, lift the quarantine.
 
-The worker is the one at metrics_address, which the settings must have, or at --address.`,
+With login_guard: redis these are the quarantines of all workers that share the Redis, and no worker has to run. Else they
+are those of one worker on this machine: the one at metrics_address, which the settings must have, or at --address. Who
+lifted a quarantine is in the audit log.`,
 		Example: `  host-example quarantine list
   host-example quarantine lift lab_creds`,
 		Args:                       knownCommand,
 		SuggestionsMinimumDistance: 2,
 		RunE:                       func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
-	command.PersistentFlags().StringVar(&address, "address", "", "`host:port` of the worker, instead of metrics_address")
+	command.PersistentFlags().StringVar(&address, "address", "", "`host:port` of one worker, instead of metrics_address or the Redis of the settings")
 	command.AddCommand(c.quarantineListCommand(&address), c.quarantineLiftCommand(&address))
 	return command
 }
@@ -39,18 +43,20 @@ func (c *cli) quarantineListCommand(address *string) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "list",
 		Short: "List credentials that devices refuse",
-		Long:  "List the credential ids that devices refuse, how many devices do, and what becomes of logins with them.",
+		Long: `List the credential ids that devices refuse, how many devices do, and what becomes of logins with them. A credential that
+only other workers have used, and whose id can't be found out, is shown by its digest in the shared ledger.`,
 		Example: `  host-example quarantine list
   host-example quarantine list --output json`,
 		Args: cobra.NoArgs,
 	}
 	c.outputFlag(command)
 	command.RunE = c.action(func(ctx context.Context, _ []string) error {
-		worker, err := c.worker(*address)
+		of, err := c.quarantines(ctx, *address)
 		if err != nil {
 			return err
 		}
-		all, err := worker.List(ctx)
+		defer of.close()
+		all, err := of.List(ctx)
 		if err != nil {
 			return err
 		}
@@ -64,7 +70,7 @@ func (c *cli) quarantineListCommand(address *string) *cobra.Command {
 		}
 		shown := newTable("CREDENTIAL", "REFUSED BY", "LOGINS")
 		for _, q := range all {
-			shown.row(q.CredentialID, devices(q.Devices), consequence(q))
+			shown.row(cmp.Or(q.CredentialID, q.Material), devices(q.Devices), consequence(q))
 		}
 		shown.write(&c.out)
 		return nil
@@ -80,10 +86,10 @@ func devices(n int) string {
 }
 
 // consequence is what becomes of logins.
-func consequence(q operate.Quarantine) string {
+func consequence(q admin.Quarantine) string {
 	switch {
 	case q.Quarantined:
-		return fmt.Sprintf("none; one is tried in %v", time.Duration(q.RetrySeconds)*time.Second)
+		return fmt.Sprintf("none for %v", time.Duration(q.RetrySeconds)*time.Second)
 	case q.Devices == 1:
 		return "not at this device"
 	}
@@ -93,11 +99,12 @@ func consequence(q operate.Quarantine) string {
 func (c *cli) quarantineLiftCommand(address *string) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "lift ID",
-		Short: "Let a worker try a credential again",
-		Long: `Have a worker forget that devices have refused a credential: it reads the credential again, and tries it, with one device
-first. If the password is wrong after all, that costs every account two more failed logins.
+		Short: "Let a credential be tried again",
+		Long: `Have it forgotten that devices have refused a credential: it is read again, and tried. If the password is wrong after all,
+that costs every account login_lockout_budget more failed logins. ID may also be the digest that list shows for a credential
+of other workers.
 
-Exit status: 0 if it was lifted, 1 if no device refused the credential or no worker answers.`,
+Exit status: 0 if it was lifted, 1 if no device refused the credential or there is no answer.`,
 		Example: `  host-example quarantine lift lab_creds
   host-example quarantine lift branch/firewalls --address 127.0.0.1:9464`,
 		Args: argument("credential id", false),
@@ -110,18 +117,19 @@ Exit status: 0 if it was lifted, 1 if no device refused the credential or no wor
 	}
 	c.outputFlag(command)
 	command.RunE = c.action(func(ctx context.Context, args []string) error {
-		worker, err := c.worker(*address)
+		of, err := c.quarantines(ctx, *address)
 		if err != nil {
 			return err
 		}
-		if err := worker.Lift(ctx, args[0]); err != nil {
+		defer of.close()
+		if err := of.Lift(ctx, args[0], audit.User()); err != nil {
 			return err
 		}
 		if c.output == jsonFormat {
 			c.writeJSON(map[string]any{"lifted": args[0]})
 			return nil
 		}
-		_, _ = fmt.Fprintf(&c.out, "lifted: the worker reads %s again, and tries it\n", oneLine(args[0]))
+		_, _ = fmt.Fprintf(&c.out, "lifted: %s is read again, and tried\n", oneLine(args[0]))
 		return nil
 	})
 	return command
@@ -129,11 +137,12 @@ Exit status: 0 if it was lifted, 1 if no device refused the credential or no wor
 
 // refused are the ids that there are to lift, for the shell's completion.
 func (c *cli) refused(ctx context.Context, address string) []cobra.Completion {
-	worker, err := c.worker(address)
+	of, err := c.quarantines(ctx, address)
 	if err != nil {
 		return nil
 	}
-	all, err := worker.List(ctx)
+	defer of.close()
+	all, err := of.List(ctx)
 	if err != nil {
 		return nil
 	}
@@ -144,27 +153,99 @@ func (c *cli) refused(ctx context.Context, address string) []cobra.Completion {
 	return ids
 }
 
-// worker is the one that is asked: at the address that was given, else at that of the settings.
-func (c *cli) worker(address string) (*operate.Client, error) {
-	from := "--address"
-	if address == "" {
-		w := c.load(c.configFile)
-		if len(w.problems) > 0 {
-			return nil, &config.Error{Problems: w.problems}
-		}
-		const key = "metrics_address"
-		if address, from = w.config.MetricsAddress, key; address == "" {
-			return nil, &config.Error{Problems: []config.Problem{{
-				Place: config.Place{Name: w.config.File}, Key: key, Text: "not set: without it a worker doesn't listen anywhere",
-				Remedy: "set it for the worker, or name the address of one that has it: --address 127.0.0.1:9464",
-			}}}
-		}
+// quarantines are those of a worker or of a fleet.
+type quarantines interface {
+	List(ctx context.Context) ([]admin.Quarantine, error)
+	Lift(ctx context.Context, id, user string) error
+	close()
+}
+
+// quarantines returns those of the worker at the address that was given, else of the fleet whose ledger the settings name,
+// else of the worker of the settings.
+func (c *cli) quarantines(ctx context.Context, address string) (quarantines, error) {
+	if address != "" {
+		return workerAt(address, "--address")
 	}
+	l := c.load(c.configFile)
+	switch {
+	case len(l.problems) > 0:
+		return nil, &config.Error{Problems: l.problems}
+	case l.config.LoginGuard == config.GuardRedis:
+		return c.fleet(ctx, l)
+	case l.config.MetricsAddress == "":
+		return nil, l.nowhere()
+	}
+	return workerAt(l.config.MetricsAddress, "metrics_address")
+}
+
+// nowhere is the error of settings that name no worker to ask.
+func (l *loaded) nowhere() error {
+	return &config.Error{Problems: []config.Problem{{
+		Place: config.Place{Name: l.config.File}, Key: "metrics_address", Text: "not set: without it a worker doesn't listen anywhere",
+		Remedy: "set it for the worker, or name the address of one that has it: --address 127.0.0.1:9464",
+	}}}
+}
+
+// worker is one that is asked over HTTP.
+type worker struct{ *admin.Client }
+
+func (worker) close() {}
+
+func workerAt(address, from string) (worker, error) {
 	if err := config.CheckAddress(address); err != nil {
-		return nil, usagef("--address: %v", err)
+		return worker{}, usagef("--address: %v", err)
 	}
 	if _, port, _ := net.SplitHostPort(address); port == "0" {
-		return nil, usagef("%s: with port 0 the worker's port is known only to the worker", from).WithHelp("its log has the address; give that with --address")
+		return worker{}, usagef("%s: with port 0 the worker's port is known only to the worker", from).WithHelp("its log has the address; give that with --address")
 	}
-	return operate.NewClient(address), nil
+	return worker{admin.NewClient(address)}, nil
+}
+
+// fleet is all workers that share a ledger.
+type fleet struct {
+	*opened
+	audit *audit.Log
+}
+
+func (c *cli) fleet(ctx context.Context, l *loaded) (quarantines, error) {
+	o, err := l.open(ctx, c.environ)
+	l.logWarnings()
+	if err != nil {
+		return nil, err
+	}
+	log, err := o.openAudit(c.stderr, o.log)
+	if err != nil {
+		o.close()
+		return nil, err
+	}
+	return &fleet{o, log}, nil
+}
+
+func (f *fleet) close() {
+	f.audit.Close()
+	f.opened.close()
+}
+
+// List returns the quarantines with the credentials' ids where the provider can list them.
+func (f *fleet) List(ctx context.Context) ([]admin.Quarantine, error) {
+	all, err := f.logins().Refused(ctx)
+	if err != nil || len(all) == 0 {
+		return all, err
+	}
+	ids, err := listAll(ctx, f.source)
+	if err != nil {
+		f.log.Debug("the credentials can't be listed: quarantines are shown by digest", "error", err)
+	}
+	// Of a backend with many credentials only those are read whose logins have failed.
+	if ids, err = f.guard.Failed(ctx, ids); err != nil {
+		return nil, err
+	}
+	return f.logins().Refused(ctx, ids...)
+}
+
+// Lift has all workers of the fleet try a credential again.
+func (f *fleet) Lift(ctx context.Context, id, user string) error {
+	return f.logins().Lift(ctx, id, func(q admin.Quarantine) error {
+		return f.audit.Lifted(ctx, audit.Recipient{Command: "quarantine lift", User: user}, cmp.Or(q.CredentialID, q.Material))
+	})
 }

@@ -13,26 +13,26 @@ import (
 	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest"
 )
 
-// reader is somebody who follows a document: a folder of their own, the worker and its providers installed, and an account
+// reader is a user who follows a document: an empty directory, the worker and its providers installed, and an account
 // at a Secrets Manager.
 type reader struct {
-	folder  string
-	backend *awssmtest.Server
+	directory string
+	backend   *awssmtest.Server
 }
 
 func newReader(t *testing.T) *reader {
-	return &reader{folder: t.TempDir(), backend: awssmtest.StartTest(t, awssmtest.Options{})}
+	return &reader{directory: t.TempDir(), backend: awssmtest.StartTest(t, awssmtest.Options{})}
 }
 
-// sh runs lines as a shell does, in the reader's folder, and returns what they print. variables come on top of the
+// sh runs lines as a shell does, in the reader's directory, and returns what they print. variables come on top of the
 // reader's.
 func (r *reader) sh(t *testing.T, stdin, script string, variables ...string) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), "sh", "-eu", "-c", script)
-	command.Dir = r.folder
+	command.Dir = r.directory
 	command.Stdin = strings.NewReader(stdin)
 	command.Env = append([]string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + r.folder, "AWS_EC2_METADATA_DISABLED=true",
+		"PATH=" + os.Getenv("PATH"), "HOME=" + r.directory, "AWS_EC2_METADATA_DISABLED=true",
 		"GOCACHE=" + goEnv(t, "GOCACHE"), "GOMODCACHE=" + goEnv(t, "GOMODCACHE"),
 		"TOM_WORKER_CREDENTIAL_PLUGIN_DIRS=" + pluginDir + "," + exampleDir,
 	}, variables...)
@@ -56,7 +56,7 @@ func goEnv(t *testing.T, name string) string {
 
 func (r *reader) write(t *testing.T, name, text string) {
 	t.Helper()
-	path := filepath.Join(r.folder, filepath.FromSlash(name))
+	path := filepath.Join(r.directory, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -73,26 +73,26 @@ func (r *reader) withBackend() []string {
 const labCreds = `{"username": "admin", "password": "your-password"}`
 
 // layOut puts the executables where a build or an archive has them.
-func (r *reader) layOut(t *testing.T, folder string) {
+func (r *reader) layOut(t *testing.T, directory string) {
 	t.Helper()
 	worker, err := exec.LookPath("host-example")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.sh(t, "", fmt.Sprintf("mkdir -p %[1]splugins && cp %[2]s %[1]shost-example && cp %[3]s/* %[4]s/tom-credential-yaml %[1]splugins/", folder, worker, pluginDir, exampleDir))
+	r.sh(t, "", fmt.Sprintf("mkdir -p %[1]splugins && cp %[2]s %[1]shost-example && cp %[3]s/* %[4]s/tom-credential-yaml %[1]splugins/", directory, worker, pluginDir, exampleDir))
 }
 
 // tool puts a command of our own before the machine's.
 func (r *reader) tool(t *testing.T, name, script string) {
 	t.Helper()
 	r.write(t, "tools/"+name, "#!/bin/sh\n"+script+"\n")
-	if err := os.Chmod(filepath.Join(r.folder, "tools", name), 0o700); err != nil { //nolint:gosec // it is a program
+	if err := os.Chmod(filepath.Join(r.directory, "tools", name), 0o700); err != nil { //nolint:gosec // it is a program
 		t.Fatal(err)
 	}
 }
 
 func (r *reader) toolPath() string {
-	return "PATH=" + filepath.Join(r.folder, "tools") + string(os.PathListSeparator) + os.Getenv("PATH")
+	return "PATH=" + filepath.Join(r.directory, "tools") + string(os.PathListSeparator) + os.Getenv("PATH")
 }
 
 func repository(t *testing.T) string {

@@ -9,16 +9,17 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/tom-worker/credential-provider/host-example/job"
+	"github.com/tom-worker/credential-provider/host-example/worker/job"
 )
 
 // TestSIGHUP reloads a worker that runs: with settings that have changed, and with settings that are wrong, which leave
 // everything as it was.
 func TestSIGHUP(t *testing.T) {
-	folder := t.TempDir()
+	t.Parallel()
+	directory := t.TempDir()
 	write := func(name, text string) {
 		t.Helper()
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(directory, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -28,7 +29,7 @@ func TestSIGHUP(t *testing.T) {
 	write("known_hosts", "")
 	write("worker.yaml", settings+"a.yml\n")
 
-	worker := startProcess(t, folder, []string{"HOME=" + folder, "PATH=" + os.Getenv("PATH"), "TOM_WORKER_CREDENTIAL_PLUGIN_DIRS=" + exampleDir, "TOM_WORKER_SSH_KNOWN_HOSTS=known_hosts", "TOM_WORKER_METRICS_ADDRESS=127.0.0.1:0"},
+	worker := startProcess(t, directory, []string{"HOME=" + directory, "PATH=" + os.Getenv("PATH"), "TOM_WORKER_CREDENTIAL_PLUGIN_DIRS=" + exampleDir, "TOM_WORKER_SSH_KNOWN_HOSTS=known_hosts", "TOM_WORKER_METRICS_ADDRESS=127.0.0.1:0"},
 		"run", "--config", "worker.yaml", "--log-level", "info")
 	alive := func(when string) {
 		t.Helper()

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -17,10 +18,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tom-worker/credential-provider/host-example/device/devicetest"
-	"github.com/tom-worker/credential-provider/host-example/job"
+	"github.com/tom-worker/credential-provider/host-example/worker/device"
+	"github.com/tom-worker/credential-provider/host-example/worker/device/devicetest"
+	"github.com/tom-worker/credential-provider/host-example/worker/job"
 	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest"
 	"github.com/tom-worker/credential-provider/shared/credential"
+	"github.com/tom-worker/credential-provider/shared/regular"
 )
 
 // site is a backend, devices and the worker's environment.
@@ -64,10 +67,9 @@ func newSite(t *testing.T, credentials, each int, options func(credential, devic
 		t.Fatal(err)
 	}
 	knownHosts := filepath.Join(dir, "known_hosts")
-	for path, file := range map[string][]byte{filepath.Join(s.plugins, name): binary, knownHosts: []byte(known.String())} {
-		if err := os.WriteFile(path, file, 0o755); err != nil {
-			t.Fatal(err)
-		}
+	err = errors.Join(regular.WriteExecutable(filepath.Join(s.plugins, name), bytes.NewReader(binary), 0o755), os.WriteFile(knownHosts, []byte(known.String()), 0o600))
+	if err != nil {
+		t.Fatal(err)
 	}
 	s.environ = append(backend.Env(), "HOME="+dir, "PATH="+os.Getenv("PATH"), "AWS_EC2_METADATA_DISABLED=true",
 		"TOM_WORKER_CREDENTIAL_PLUGIN=aws_secrets_manager",
@@ -77,7 +79,7 @@ func newSite(t *testing.T, credentials, each int, options func(credential, devic
 	return s
 }
 
-// rotate changes the password of a credential as AWS's rotation does: first the devices', then what is AWSCURRENT. Whoever
+// rotate changes the password of a credential as AWS's rotation does: first the devices', then what is AWSCURRENT. A caller that
 // is refused in between finds the new one when it asks again. The other order would have devices refuse the new one.
 func (s *site) rotate(c int, password string) {
 	for _, d := range s.devices[c] {
@@ -119,6 +121,7 @@ func (s *site) provider(t *testing.T) *os.Process {
 // TestNothingIsLost counts: whatever happens to the provider, the passwords, the devices and the lines, every line has one
 // result, every job that can be done is done, and no device is shown the same wrong password twice.
 func TestNothingIsLost(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("needs /proc to find the provider's process")
 	}
@@ -211,7 +214,7 @@ func TestNothingIsLost(t *testing.T) {
 		}
 		reasons[result.Error.Reason]++
 		switch result.Error.Reason {
-		case job.Invalid, job.DeviceUnreachable, credential.CredentialNotFound:
+		case job.Invalid, device.Unreachable, credential.CredentialNotFound:
 		default:
 			t.Errorf("line %d: %s: %s", result.Line, result.Error.Reason, result.Error.Message)
 		}
@@ -225,7 +228,7 @@ func TestNothingIsLost(t *testing.T) {
 	if killed < kills {
 		t.Errorf("the provider was killed %d times, not %d", killed, kills)
 	}
-	want := map[credential.Reason]int{job.Invalid: broken, job.DeviceUnreachable: unreachable, credential.CredentialNotFound: unknown}
+	want := map[credential.Reason]int{job.Invalid: broken, device.Unreachable: unreachable, credential.CredentialNotFound: unknown}
 	if !maps.Equal(reasons, want) {
 		t.Errorf("failed: %v, want %v", reasons, want)
 	}
@@ -248,6 +251,7 @@ func TestNothingIsLost(t *testing.T) {
 
 // A rotation between two jobs is not noticed but for the second attempt.
 func TestRotation(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, 1, 1, func(int, int) devicetest.Options { return devicetest.Options{Username: "admin"} })
 	s.rotate(0, "first password")
 	in, input := io.Pipe()

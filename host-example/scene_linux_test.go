@@ -17,16 +17,16 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/tom-worker/credential-provider/host-example/device/devicetest"
+	"github.com/tom-worker/credential-provider/host-example/worker/device/devicetest"
 )
 
 // scene is where a worker with a canary for a password does everything that it can do, and where everything that it leaves
 // behind is kept: what it prints, files, traces.
 type scene struct {
 	*site
-	folder  string // home, working folder and place for temporary files and core files
-	traces  *sink
-	printed bytes.Buffer
+	directory string // home, working directory and place for temporary files and core files
+	traces    *sink
+	printed   bytes.Buffer
 }
 
 func newScene(t *testing.T, debuggable string) *scene {
@@ -36,12 +36,12 @@ func newScene(t *testing.T, debuggable string) *scene {
 		// Not in t.TempDir, whose path is too long for a socket's address.
 		traces: newSink(t),
 	}
-	folder, err := os.MkdirTemp("", "scene-")
+	directory, err := os.MkdirTemp("", "scene-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	s.folder = folder
+	t.Cleanup(func() { _ = os.RemoveAll(directory) })
+	s.directory = directory
 	s.rotate(0, canary)
 	s.backend.PutSecret("tom/credentials/malformed", `{"username":"admin","password":["`+canary+`"]}`)
 	s.backend.PutSecret("tom/credentials/text", "admin:"+canary)
@@ -49,8 +49,8 @@ func newScene(t *testing.T, debuggable string) *scene {
 		s.environ = append(s.environ, "TOM_CREDENTIAL_DEBUGGABLE=1", "TOM_WORKER_CREDENTIAL_PLUGIN_PASS_ENV=AWS_*,TOM_CREDENTIAL_DEBUGGABLE,GOTRACEBACK")
 	}
 	s.environ = append(s.environ,
-		"TMPDIR="+folder, "GOTRACEBACK=crash", "GORACE=atexit_sleep_ms=0",
-		"TOM_WORKER_AUDIT_LOG="+filepath.Join(folder, "audit.jsonl"),
+		"TMPDIR="+directory, "GOTRACEBACK=crash", "GORACE=atexit_sleep_ms=0",
+		"TOM_WORKER_AUDIT_LOG="+filepath.Join(directory, "audit.jsonl"),
 		"OTEL_EXPORTER_OTLP_ENDPOINT="+s.traces.URL, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
 	)
 	return s
@@ -60,7 +60,7 @@ func newScene(t *testing.T, debuggable string) *scene {
 func (s *scene) command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), "sh", append([]string{"-c", `ulimit -c unlimited; exec host-example "$@"`, "sh"}, args...)...)
-	command.Dir = s.folder
+	command.Dir = s.directory
 	command.Env = s.environ
 	return command
 }
@@ -121,18 +121,7 @@ func (s *scene) crash(t *testing.T, job string) {
 	if len(providers) == 0 {
 		t.Fatal("the worker has no provider")
 	}
-	for _, pid := range append(providers, worker) {
-		for _, name := range []string{"environ", "cmdline"} {
-			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, name))
-			if err != nil {
-				t.Logf("%v: nobody else sees it", err) // an ordinary user, and a process that isn't dumpable
-				continue
-			}
-			if len(text) == 0 || holdsCanary(text) {
-				t.Errorf("the password is in %s of process %d, or nothing is", name, pid)
-			}
-		}
-	}
+	look(t, append(providers, worker))
 	s.visit(t, stderr.String())
 	s.searchFiles(t) // some are there only while they run
 	for _, pid := range providers {
@@ -149,6 +138,23 @@ func (s *scene) crash(t *testing.T, job string) {
 	s.printed.WriteString(stderr.String())
 	if !strings.Contains(stderr.String(), "SIGABRT") {
 		t.Errorf("the worker didn't crash:\n%s", &stderr)
+	}
+}
+
+// look looks at what others see of processes.
+func look(t *testing.T, pids []int) {
+	t.Helper()
+	for _, pid := range pids {
+		for _, name := range []string{"environ", "cmdline"} {
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, name))
+			if err != nil {
+				t.Logf("%v: no other user sees it", err) // an ordinary user, and a process that isn't dumpable
+				continue
+			}
+			if len(text) == 0 || holdsCanary(text) {
+				t.Errorf("the password is in %s of process %d, or nothing is", name, pid)
+			}
+		}
 	}
 }
 
@@ -220,7 +226,7 @@ func (s *scene) search(t *testing.T) {
 func (s *scene) searchFiles(t *testing.T) {
 	t.Helper()
 	files := 0
-	err := filepath.WalkDir(s.folder, func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(s.directory, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}
@@ -238,17 +244,17 @@ func (s *scene) searchFiles(t *testing.T) {
 
 func (s *scene) cores(t *testing.T) []string {
 	t.Helper()
-	cores, err := filepath.Glob(filepath.Join(s.folder, "core*"))
+	cores, err := filepath.Glob(filepath.Join(s.directory, "core*"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return cores
 }
 
-// holdsCanary says whether the password is there, as it is or in one of the usual codes.
+// holdsCanary reports whether the password is there, as it is or in one of the usual codes.
 func holdsCanary(text []byte) bool {
 	forms := [][]byte{[]byte(canary), []byte(hex.EncodeToString([]byte(canary)))}
-	for shift := range 3 { // wherever it begins in a longer text
+	for shift := range 3 { // wherever it starts in a longer text
 		coded := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat(" ", shift) + canary))
 		forms = append(forms, []byte(coded[4:len(coded)-4]))
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest"
 )
 
-// TestScripts runs the sessions of testdata. In each one host-example is a process of its own, which launches the real
+// TestScripts runs the sessions of testdata. In each one host-example is a process, which launches the real
 // provider, which reads from a Secrets Manager in memory that belongs to the session. Besides testscript's commands there are
 //
 //	status N command...       run a command that must end with this exit status
@@ -32,11 +32,11 @@ import (
 //	stalled                   wait until a read is stalled
 //	checksum VARIABLE FILE    set a variable to the SHA-256 of a file
 //	appears VARIABLE PATTERN  wait until there is a file of this name, and set a variable to its path
-//	gone                      no process of a provider from the session's folder is left (Linux)
+//	gone                      no process of a provider from the session's directory is left (Linux)
 //
-// and the variables PLUGINS (the folder with the AWS provider), EXAMPLES (the folder with the providers that stand for third
+// and the variables PLUGINS (the directory with the AWS provider), EXAMPLES (the directory with the providers that stand for third
 // parties'), BACKEND (the Secrets Manager's URL) and NOWHERE (a URL at which nothing listens), and as host:port LISTENING (the
-// Secrets Manager) and CLOSED (nobody).
+// Secrets Manager) and CLOSED (no server).
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",

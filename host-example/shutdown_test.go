@@ -14,7 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tom-worker/credential-provider/host-example/device/devicetest"
+	"github.com/tom-worker/credential-provider/host-example/worker/device/devicetest"
+	"github.com/tom-worker/credential-provider/shared/regular"
 )
 
 // workshop is a worker whose stdin stays open, and a device that holds its commands.
@@ -50,14 +51,14 @@ func (w *workshop) job(id string) {
 	w.line(fmt.Sprintf(`{"id":%q,"host":"127.0.0.1","port":%d,"credential_id":"c0","commands":["show version"],"timeout":"1h"}`, id, w.site.devices[0][0].Port()))
 }
 
-// begin gives the worker the job "in flight", and returns when that is at the device. It goes on when release is called.
-func (w *workshop) begin() (release func()) {
+// inFlight gives the worker the job "in flight", and returns when that is at the device. It goes on when release is called.
+func (w *workshop) inFlight() (release func()) {
 	w.Helper()
 	w.job("in flight")
 	select {
 	case release = <-w.held:
 	case <-time.After(time.Minute):
-		w.Fatal("no job has begun")
+		w.Fatal("no job has started")
 	}
 	if runtime.GOOS == "linux" && w.site.provider(w.T) == nil {
 		w.Fatal("no provider runs")
@@ -117,11 +118,13 @@ func (w *workshop) gone() {
 	}
 }
 
-// TestSignalsToEnd ends workers with jobs in flight, and with an input that nobody closes.
+// TestSignalsToEnd ends workers with jobs in flight, and with an input that stays open.
 func TestSignalsToEnd(t *testing.T) {
 	for name, signal := range map[string]syscall.Signal{"SIGTERM": syscall.SIGTERM, "Ctrl-C": syscall.SIGINT} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			t.Run("without a job", func(t *testing.T) {
+				t.Parallel()
 				w := openWorkshop(t, "1h")
 				w.line("no job")
 				w.want(" invalid JOB_INVALID") // it runs
@@ -129,8 +132,9 @@ func TestSignalsToEnd(t *testing.T) {
 				w.wantStatus(statusDone)
 			})
 			t.Run("jobs in flight end", func(t *testing.T) {
+				t.Parallel()
 				w := openWorkshop(t, "1h")
-				release := w.begin()
+				release := w.inFlight()
 				w.job("waits")
 				w.signal(signal)
 				w.want("waits not_started JOB_NOT_STARTED")
@@ -142,16 +146,18 @@ func TestSignalsToEnd(t *testing.T) {
 				w.wantStatus(statusDone)
 			})
 			t.Run("the grace period is over", func(t *testing.T) {
+				t.Parallel()
 				w := openWorkshop(t, "50ms")
-				w.begin()
+				w.inFlight()
 				w.job("waits")
 				w.signal(signal)
 				w.want("waits not_started JOB_NOT_STARTED", "in flight failed JOB_INTERRUPTED")
 				w.wantStatus(statusDone)
 			})
 			t.Run("a second one", func(t *testing.T) {
+				t.Parallel()
 				w := openWorkshop(t, "1h")
-				w.begin()
+				w.inFlight()
 				w.job("waits")
 				w.signal(signal)
 				w.want("waits not_started JOB_NOT_STARTED")
@@ -160,12 +166,13 @@ func TestSignalsToEnd(t *testing.T) {
 				w.wantStatus(statusDone)
 			})
 			t.Run("a third one", func(t *testing.T) {
+				t.Parallel()
 				w := openWorkshop(t, "1h")
-				w.begin()
+				w.inFlight()
 				w.job("waits")
 				w.signal(signal)
 				w.want("waits not_started JOB_NOT_STARTED")
-				// Nobody reads the results any more: the worker can't end by itself.
+				// The results are no longer read: the worker can't exit.
 				flooded := make(chan struct{})
 				go func() {
 					defer close(flooded)
@@ -193,16 +200,18 @@ func TestSignalsToEnd(t *testing.T) {
 
 // TestSignalsToEndDuringAReload: who wants the worker to end doesn't wait for a provider that never is ready.
 func TestSignalsToEndDuringAReload(t *testing.T) {
+	t.Parallel()
 	for name, signals := range map[string]int{"the end of stdin": 0, "two signals": 2} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := openWorkshop(t, "1h", "TOM_WORKER_CREDENTIAL_PLUGIN_START_TIMEOUT=1h")
-			release := w.begin()
+			release := w.inFlight()
 			if signals > 0 {
 				w.job("waits")
 			}
 			script := filepath.Join(w.site.plugins, "tom-credential-aws_secrets_manager")
 			// Beside it first: a program that runs can't be written to.
-			if err := os.WriteFile(script+".new", []byte("#!/bin/sh\n: >"+script+".started\nexec sleep 600\n"), 0o755); err != nil { //nolint:gosec // it is a program
+			if err := regular.WriteExecutable(script+".new", strings.NewReader("#!/bin/sh\n: >"+script+".started\nexec sleep 600\n"), 0o755); err != nil {
 				t.Fatal(err)
 			}
 			if err := os.Rename(script+".new", script); err != nil {
@@ -225,10 +234,11 @@ func TestSignalsToEndDuringAReload(t *testing.T) {
 	}
 }
 
-// TestResultsThatNobodyReads ends the worker when the reader of its results is gone, as in "host-example run | head -1".
-func TestResultsThatNobodyReads(t *testing.T) {
+// TestUnreadResults ends the worker when the reader of its results is gone, as in "host-example run | head -1".
+func TestUnreadResults(t *testing.T) {
+	t.Parallel()
 	w := openWorkshop(t, "1h")
-	release := w.begin()
+	release := w.inFlight()
 	w.job("waits")
 	if err := w.output.Close(); err != nil {
 		t.Fatal(err)

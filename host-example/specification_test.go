@@ -12,15 +12,16 @@ import (
 	"testing"
 
 	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest"
-	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest/peer"
+	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest/externaltool"
 )
 
 // TestSpecification runs the commands of the credential store's documentation with the AWS CLI, as a user types them, and
 // then reads the secret with the worker: against moto and against awssmtest, with a settings file and with variables.
 func TestSpecification(t *testing.T) {
-	cli := peer.Tool(t, os.Getenv("AWS_CLI"), "AWS_CLI", "aws", "pip install awscli")
+	t.Parallel()
+	cli := externaltool.Tool(t, os.Getenv("AWS_CLI"), "AWS_CLI", "aws", "pip install awscli")
 	ours := awssmtest.StartTest(t, awssmtest.Options{})
-	for name, url := range map[string]string{"awssmtest": ours.URL(), "moto": peer.Moto(t)} {
+	for name, url := range map[string]string{"awssmtest": ours.URL(), "moto": externaltool.Moto(t)} {
 		t.Run(name, func(t *testing.T) {
 			home := t.TempDir()
 			environ := []string{

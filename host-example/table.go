@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"golang.org/x/text/width"
+
+	"github.com/tom-worker/credential-provider/shared/text"
 )
 
 // table is text in columns, with notes below rows.
@@ -31,9 +33,9 @@ func (t *table) row(cells ...string) {
 }
 
 // note adds a text below the last row. It doesn't count for the columns' widths.
-func (t *table) note(text string) {
+func (t *table) note(lines string) {
 	last := len(t.rows) - 1
-	t.notes[last] = append(t.notes[last], printable(text))
+	t.notes[last] = append(t.notes[last], text.Printable(lines))
 }
 
 func (t *table) write(w io.Writer) {
@@ -71,7 +73,7 @@ func shownWidth(text string) int {
 	return places
 }
 
-// indent begins each line with margin and ends the last one.
+// indent starts each line with margin and ends the last one.
 func indent(text, margin string) string {
 	return margin + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n"+margin) + "\n"
 }
@@ -93,26 +95,12 @@ func wrap(text string, places int) string {
 	return strings.Join(append(lines, line), "\n")
 }
 
-// printable replaces what a terminal would obey, or what would hide text. Much of what is shown comes from elsewhere: from a
-// provider, a backend, a file.
-func printable(text string) string {
-	var shown strings.Builder
-	for _, r := range text {
-		if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
-			shown.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-			continue
-		}
-		shown.WriteRune(r)
-	}
-	return shown.String()
-}
-
 // oneLine is a cell's text: quoted if it has lines or anything else that would break the columns.
-func oneLine(text string) string {
-	if strings.Contains(text, "\n") || printable(text) != text {
-		return strconv.Quote(text)
+func oneLine(cell string) string {
+	if strings.Contains(cell, "\n") || text.Printable(cell) != cell {
+		return strconv.Quote(cell)
 	}
-	return text
+	return cell
 }
 
 func quoteAll(texts []string) []string {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tom-worker/credential-provider/host-example/config"
 	"github.com/tom-worker/credential-provider/shared/credential"
+	"github.com/tom-worker/credential-provider/shared/text"
 )
 
 func (c *cli) validateCommand() *cobra.Command {
@@ -62,11 +63,13 @@ Exit status: 0 if nothing failed, 1 if a check failed, 2 if the settings are wro
 
 func (c *cli) validate(ctx context.Context, file, id string, offline bool) error {
 	v := &validation{}
-	w, err := c.start(ctx, file)
-	v.settings(w)
+	l := c.load(file)
+	o, err := l.open(ctx, c.environ)
+	v.settings(l)
 	if err == nil {
-		defer w.close()
-		err = v.backend(ctx, w, id, offline)
+		defer o.close()
+		v.accepted(o)
+		err = v.backend(ctx, o, id, offline)
 	}
 	if c.output == jsonFormat {
 		c.writeJSON(v.document(err))
@@ -101,27 +104,28 @@ type validation struct {
 	expire   time.Time
 }
 
-// settings takes over what the start has found.
-func (v *validation) settings(w *worker) {
-	v.file, v.problems, v.warnings = w.config.File, w.problems, w.warnings
-	v.name = w.config.CredentialPlugin
-	v.others = w.config.OfOthers(names(w.dirs()))
-	if w.provider == nil {
-		return
-	}
-	metadata := w.provider.Metadata()
+// settings takes over what was found in the settings.
+func (v *validation) settings(l *loaded) {
+	v.file, v.problems, v.warnings = l.config.File, l.problems, l.warnings
+	v.name = l.config.CredentialPlugin
+	v.others = l.config.OfOthers(names(l.dirs()))
+}
+
+// accepted takes over what the provider has made of its settings.
+func (v *validation) accepted(o *opened) {
+	metadata := o.provider.Metadata()
 	v.version, v.path = metadata.Version, metadata.Path
-	v.effect = inEffect(w.config, metadata, w.settings)
+	v.effect = inEffect(o.config, metadata, o.settings)
 	v.checks = append(v.checks, credential.Check{Name: "settings", Status: credential.StatusPassed, Message: "accepted by the provider"})
 }
 
 // backend lets the provider check. A failed check is an error.
-func (v *validation) backend(ctx context.Context, w *worker, id string, offline bool) error {
+func (v *validation) backend(ctx context.Context, o *opened, id string, offline bool) error {
 	if offline {
 		v.checks = append(v.checks, credential.Check{Name: "backend", Status: credential.StatusSkipped, Message: "not asked, because of --offline"})
 		return nil
 	}
-	report, err := w.source.Validate(ctx, id)
+	report, err := o.source.Validate(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -157,21 +161,21 @@ func (v *validation) print(c *cli) {
 	if v.file != "" {
 		from = v.file
 	}
-	line("settings: %s", printable(from))
+	line("settings: %s", text.Printable(from))
 	if v.path != "" {
-		line("provider: %s %s", printable(v.name), printable(v.version))
+		line("provider: %s %s", text.Printable(v.name), text.Printable(v.version))
 	}
 	for _, warning := range v.warnings {
-		line("  warning: %s", printable(warning.String()))
+		line("  warning: %s", text.Printable(warning.String()))
 	}
 	for _, problem := range v.problems {
-		line("  problem: %s", printable(problem.String()))
+		line("  problem: %s", text.Printable(problem.String()))
 		if problem.Remedy != "" {
-			c.out.WriteString(indent(printable(problem.Remedy), "    "))
+			c.out.WriteString(indent(text.Printable(problem.Remedy), "    "))
 		}
 	}
 	for _, other := range v.others {
-		line("  ignored: %s", printable(other.String()))
+		line("  ignored: %s", text.Printable(other.String()))
 	}
 	if len(v.effect) > 0 {
 		line("")

@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tom-worker/credential-provider/host-example/job"
+	"github.com/tom-worker/credential-provider/host-example/worker/job"
 )
 
-// watched is "host-example run" as a process of its own, which serves metrics at a port that the system chose.
+// watched is "host-example run" as a process, which serves metrics at a port that the system chose.
 type watched struct {
 	*process
 	client http.Client

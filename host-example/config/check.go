@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tom-worker/credential-provider/host-example/grant"
+	"github.com/tom-worker/credential-provider/host-example/worker/hostrules"
 )
 
 var (
@@ -34,7 +34,7 @@ func (c *Config) check(r *reader) {
 	for i, dir := range c.CredentialPluginDirs {
 		absolute, err := filepath.Abs(dir)
 		if dir == "" || err != nil {
-			refuse("credential_plugin_dirs", "item %d must be a folder's path", i+1)
+			refuse("credential_plugin_dirs", "item %d must be a directory's path", i+1)
 			continue
 		}
 		c.CredentialPluginDirs[i] = absolute
@@ -44,7 +44,7 @@ func (c *Config) check(r *reader) {
 	}
 	for i, pattern := range c.CredentialPluginPassEnv {
 		if !passPattern.MatchString(pattern) {
-			refuse("credential_plugin_pass_env", "item %d must be the name of an environment variable, or the beginning of names with a * at the end, not %s", i+1, quoted(pattern))
+			refuse("credential_plugin_pass_env", "item %d must be the name of an environment variable, or the start of names with a * at the end, not %s", i+1, quoted(pattern))
 		}
 	}
 	atLeast := func(key string, value, least time.Duration) {
@@ -60,14 +60,16 @@ func (c *Config) check(r *reader) {
 	atLeast("job_timeout", c.JobTimeout, time.Millisecond)
 	atLeast("shutdown_grace", c.ShutdownGrace, 0)
 	atLeast("ssh_login_timeout", c.SSHLoginTimeout, time.Millisecond)
-	if _, err := grant.Parse(c.SSHCredentialHosts); err != nil {
+	atLeast("login_refusal_pause", c.LoginRefusalPause, time.Millisecond)
+	c.checkGuard(r, refuse)
+	if _, err := hostrules.Parse(c.SSHCredentialHosts); err != nil {
 		refuse("ssh_credential_hosts", "%v", err)
 	}
 	switch c.SSHHostKeys {
 	case HostKeysStrict:
 	case HostKeysAcceptNew:
 		if c.SSHCredentialHosts == nil {
-			refuse("ssh_host_keys", `with %s a job could send a password to a host of its own: say in ssh_credential_hosts which hosts may receive which credential, such as "lab_*=10.0.0.0/8"`, HostKeysAcceptNew)
+			refuse("ssh_host_keys", `with %s a job could send a password to a host that its author chose: say in ssh_credential_hosts which hosts may receive which credential, such as "lab_*=10.0.0.0/8"`, HostKeysAcceptNew)
 		}
 	default:
 		refuse("ssh_host_keys", "must be %s or %s, not %s", HostKeysStrict, HostKeysAcceptNew, quoted(c.SSHHostKeys))
@@ -77,11 +79,22 @@ func (c *Config) check(r *reader) {
 			refuse("metrics_address", "%v", err)
 		}
 	}
+	for i, link := range c.FleetLinks {
+		if _, _, err := ParseLink(link); err != nil {
+			refuse("fleet_links", "item %d %v", i+1, err)
+		}
+	}
 	if c.CredentialCacheSize < 1 {
 		refuse("credential_cache_size", "must be at least 1; to do without the cache, set credential_cache_ttl to 0s")
 	}
-	if c.Concurrency < 1 {
+	if c.CredentialCacheSize > MaxCacheSize {
+		refuse("credential_cache_size", "must be at most %d", MaxCacheSize)
+	}
+	switch {
+	case c.Concurrency < 1:
 		refuse("concurrency", "must be at least 1")
+	case c.Concurrency > MaxConcurrency:
+		refuse("concurrency", "must be at most %d; each job has files, memory and its own connection", MaxConcurrency)
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		refuse("log_format", "must be text or json, not %s", quoted(c.LogFormat))

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/tom-worker/credential-provider/host-example/config"
+	"github.com/tom-worker/credential-provider/shared/guard"
 )
 
 // sources writes the files and returns what Load gets. An empty text is no file.
@@ -22,7 +23,7 @@ type sources struct {
 	flags     map[string]string
 }
 
-// load reads the sources in a folder of their own, which is the working folder for the test.
+// load reads the sources in their own directory, which is the working directory for the test.
 func load(t *testing.T, s sources) (*config.Config, []string) {
 	t.Helper()
 	t.Chdir(t.TempDir())
@@ -80,6 +81,14 @@ func TestDefaults(t *testing.T) {
 		CredentialCacheMaxStale:      time.Hour,
 		CredentialCacheNegativeTTL:   5 * time.Second,
 		CredentialCacheSize:          10000,
+		LoginGuard:                   "memory",
+		LoginLockoutBudget:           []guard.Budget{{Pattern: "*", Failures: 2}},
+		LoginRefusalPause:            15 * time.Minute,
+		LoginGuardWithoutRedis:       "wait",
+		RedisHost:                    "localhost",
+		RedisPort:                    6379,
+		RedisTLSCheckHostname:        true,
+		RedisTLSCertReqs:             "required",
 		LogLevel:                     hclog.Info,
 		LogFormat:                    "text",
 		Concurrency:                  10,
@@ -134,11 +143,11 @@ func TestPrecedence(t *testing.T) {
 func TestValues(t *testing.T) {
 	here := func(t *testing.T, name string) string {
 		t.Helper()
-		folder, err := os.Getwd()
+		directory, err := os.Getwd()
 		if err != nil {
 			t.Fatal(err)
 		}
-		return filepath.Join(folder, name)
+		return filepath.Join(directory, name)
 	}
 	for _, test := range []struct {
 		name string
@@ -161,7 +170,7 @@ func TestValues(t *testing.T) {
 		{"an empty list is not unset", sources{yaml: "credential_plugin_pass_env: []"}, func(c *config.Config) any { return c.CredentialPluginPassEnv }, []string{}},
 		{"an empty JSON list is not unset", sources{environ: []string{"TOM_WORKER_CREDENTIAL_PLUGIN_PASS_ENV=[]"}}, func(c *config.Config) any { return c.CredentialPluginPassEnv }, []string{}},
 		{"an empty text is unset", sources{environ: []string{"TOM_WORKER_CREDENTIAL_PLUGIN_PASS_ENV="}}, func(c *config.Config) any { return c.CredentialPluginPassEnv }, []string(nil)},
-		{"folders become absolute", sources{yaml: "credential_plugin_dirs: [plugins]"}, func(c *config.Config) any { return c.CredentialPluginDirs[0] == here(t, "plugins") }, true},
+		{"directories become absolute", sources{yaml: "credential_plugin_dirs: [plugins]"}, func(c *config.Config) any { return c.CredentialPluginDirs[0] == here(t, "plugins") }, true},
 		{"a byte-order mark", sources{yaml: "\uFEFFconcurrency: 3\n"}, func(c *config.Config) any { return c.Concurrency }, 3},
 		{"comments only", sources{yaml: "# nothing\n"}, func(c *config.Config) any { return c.Concurrency }, 10},
 	} {
@@ -187,7 +196,7 @@ func TestProblems(t *testing.T) {
 		{"a colon too many", sources{yaml: "# x\n\nlog_level: a: b\n"}, []string{file + ":3: not valid YAML: mapping values are not allowed in this context"}},
 		{"a wrong indent", sources{yaml: "log_level: info\n  concurrency: 3\n"}, []string{file + ":2: not valid YAML: mapping values are not allowed in this context"}},
 		{"a line that is no setting", sources{yaml: "log_level: info\nconcurrency\n"}, []string{file + ":2: not valid YAML: could not find expected ':'"}},
-		{"an alias in the third line", sources{yaml: "log_level: info\n\nconcurrency: *x\n"}, []string{file + ": not valid YAML: a value begins with *, which means something else in YAML; put it in quotes"}},
+		{"an alias in the third line", sources{yaml: "log_level: info\n\nconcurrency: *x\n"}, []string{file + ": not valid YAML: a value starts with *, which means something else in YAML; put it in quotes"}},
 		{"a list", sources{yaml: "- concurrency: 3\n"}, []string{file + `:1: the file must be a mapping, with lines such as "concurrency: 10"`}},
 		{"a text", sources{yaml: "concurrency 3\n"}, []string{file + `:1: the file must be a mapping, with lines such as "concurrency: 10"`}},
 		{"two documents", sources{yaml: "concurrency: 3\n---\nconcurrency: 4\n"}, []string{file + ": there is more than one YAML document in the file (a line with ---)"}},
@@ -206,12 +215,16 @@ credential_cache_size: 1.5
 `}, []string{
 			file + `:2: concurrency: must be a whole number, not "many"`,
 			file + `:3: credential_cache_ttl: must be a duration such as "30s", "5m" or "1m30s", not "soon"`,
-			file + `:4: credential_plugin: must be a text, not 7; put it in quotes`,
+			file + `:4: credential_plugin: must be a string, not 7; put it in quotes`,
 			file + `:5: log_level: must be trace, debug, info, warning, error, critical, off or one of 10, 20, 30, 40, 50, not "loud"`,
 			file + `:6: log_format: must be text or json, not "xml"`,
-			file + `:7: credential_plugin_dirs: must be a list of texts, not a mapping`,
-			file + `:8: credential_plugin_pass_env: item 1 must be a text, not 1`,
+			file + `:7: credential_plugin_dirs: must be a list of strings, not a mapping`,
+			file + `:8: credential_plugin_pass_env: item 1 must be a string, not 1`,
 			file + `:9: credential_cache_size: must be a whole number, not 1.5`,
+		}},
+		{"far out of range", sources{yaml: "concurrency: 1000000000000000000\ncredential_cache_size: 1152921504606846976\n"}, []string{
+			file + ":1: concurrency: must be at most 10000; each job has files, memory and its own connection",
+			file + ":2: credential_cache_size: must be at most 10000000",
 		}},
 		{"out of range", sources{yaml: "concurrency: 0\ncredential_cache_ttl: -1s\ncredential_cache_size: 0\ncredential_plugin_call_timeout: 0s\nlog_level: 25\n"}, []string{
 			file + ":1: concurrency: must be at least 1",
@@ -227,9 +240,27 @@ credential_cache_size: 1.5
 			file + ":4: ssh_login_timeout: must be at least 1ms",
 		}},
 		{"new host keys for any host", sources{yaml: "ssh_host_keys: accept-new\n"}, []string{
-			file + `:1: ssh_host_keys: with accept-new a job could send a password to a host of its own: say in ssh_credential_hosts which hosts may receive which credential, such as "lab_*=10.0.0.0/8"`,
+			file + `:1: ssh_host_keys: with accept-new a job could send a password to a host that its author chose: say in ssh_credential_hosts which hosts may receive which credential, such as "lab_*=10.0.0.0/8"`,
 		}},
 		{"new host keys for some hosts", sources{yaml: "ssh_host_keys: accept-new\nssh_credential_hosts: ['lab=*']\n"}, nil},
+		{"the login guard", sources{yaml: "login_guard: disk\nlogin_lockout_budget: [\"lab_*=0\", two]\nlogin_refusal_pause: 0s\nlogin_guard_without_redis: pray\nredis_port: 0\nredis_db: -1\nredis_password: 31337\nredis_tls_cert_reqs: some\nredis_tls_keyfile: k\n"}, []string{
+			file + `:1: login_guard: must be memory or redis, not "disk"`,
+			file + ":2: login_lockout_budget: \"two\" is neither a number from 0 to 1000 nor `glob=number`, such as lab_*=0",
+			file + ":3: login_refusal_pause: must be at least 1ms",
+			file + `:4: login_guard_without_redis: must be wait or own, not "pray"`,
+			file + ":5: redis_port: must be a port from 1 to 65535",
+			file + ":6: redis_db: must be 0 or more",
+			file + ":7: redis_password: must be a string; put it in quotes",
+			file + `:8: redis_tls_cert_reqs: must be none or optional or required, not "some"`,
+			file + ":9: redis_tls_keyfile: needs redis_tls_certfile, the file with the key's certificate",
+		}},
+		{"a budget that is a mapping", sources{yaml: "login_lockout_budget: {lab: 0}\n"}, []string{
+			file + ":1: login_lockout_budget: must be a number from 0 to 1000, or a list of `glob=number` by credential id, such as [\"lab_*=0\", \"*=2\"], not a mapping",
+		}},
+		{"a budget that is a number, and one from the environment", sources{yaml: "login_lockout_budget: 3\n", environ: []string{"TOM_WORKER_LOGIN_LOCKOUT_BUDGET=lab_*=0,4"}}, nil},
+		{"redis without a key", sources{yaml: "login_guard: redis\n"}, []string{
+			file + ":1: login_guard: redis needs login_guard_key_file: all workers that share the Redis need the same file, which no one else may read; make it with: head -c 32 /dev/urandom >guard.key; chmod 600 guard.key",
+		}},
 		{"a truth from the environment", sources{environ: []string{"TOM_WORKER_SSH_LEGACY_ALGORITHMS=yes"}}, nil},
 		{"a number too large for a duration", sources{yaml: "credential_cache_ttl: 1e300\n"}, []string{
 			file + `:1: credential_cache_ttl: must be a duration such as "30s", "5m" or "1m30s", not 1e+300`,
@@ -244,7 +275,7 @@ credential_cache_size: 1.5
 			file + ":1: credential_plugin_sha256: must be 64 hexadecimal digits, alone or with a file name behind them, as sha256sum prints them",
 		}},
 		{"a pattern with a star inside", sources{yaml: "credential_plugin_pass_env: ['A*B']\n"}, []string{
-			file + `:1: credential_plugin_pass_env: item 1 must be the name of an environment variable, or the beginning of names with a * at the end, not "A*B"`,
+			file + `:1: credential_plugin_pass_env: item 1 must be the name of an environment variable, or the start of names with a * at the end, not "A*B"`,
 		}},
 		{"a value that overrides a wrong one hides it", sources{yaml: "concurrency: many\n", environ: []string{"TOM_WORKER_CONCURRENCY=3"}}, nil},
 		{"one variable in two cases", sources{environ: []string{"TOM_WORKER_CONCURRENCY=3", "tom_worker_concurrency=4"}}, []string{
@@ -252,7 +283,7 @@ credential_cache_size: 1.5
 		}},
 		{"one variable in two cases, with one value", sources{environ: []string{"TOM_WORKER_CONCURRENCY=3", "tom_worker_concurrency=3"}}, nil},
 		{"a named file that is missing", sources{environ: []string{"TOM_WORKER_CONFIG_FILE=gone.yaml"}}, []string{"gone.yaml: the configuration file can't be read: it doesn't exist"}},
-		{"a folder", sources{environ: []string{"TOM_WORKER_CONFIG_FILE=."}}, []string{".: the configuration file can't be read: it is a folder"}},
+		{"a directory", sources{environ: []string{"TOM_WORKER_CONFIG_FILE=."}}, []string{".: the configuration file can't be read: it is a directory"}},
 		{"a missing env file", sources{environ: []string{"TOM_WORKER_ENV_FILE=gone.env"}}, []string{"gone.env: the env file (TOM_WORKER_ENV_FILE) can't be read: it doesn't exist"}},
 		{"from every source", sources{yaml: "concurrency: x\n", env: "\nTOM_WORKER_CREDENTIAL_CACHE_SIZE=x\n", environ: []string{"TOM_WORKER_LOG_FORMAT=x"}, flags: map[string]string{"log_level": "x"}}, []string{
 			`--log-level: log_level: must be trace, debug, info, warning, error, critical, off or one of 10, 20, 30, 40, 50, not "x"`,

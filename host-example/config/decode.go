@@ -2,48 +2,43 @@ package config
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/go-viper/mapstructure/v2"
 	"github.com/hashicorp/go-hclog"
-	"github.com/knadh/koanf/v2"
+
+	"github.com/tom-worker/credential-provider/shared/credential"
+	"github.com/tom-worker/credential-provider/shared/guard"
 )
 
 // decode sorts the merged settings into the worker's own and those of providers, and fills the fields with the former.
-func (c *Config) decode(merged *koanf.Koanf, r *reader) {
+func (c *Config) decode(merged layer, r *reader) {
 	c.values, c.provider = map[string]entry{}, map[string]entry{}
-	raw := merged.Raw()
-	for _, key := range slices.Sorted(maps.Keys(raw)) {
-		e, isEntry := raw[key].(entry)
-		if name, ok := strings.CutPrefix(key, pluginPrefix); ok && isEntry {
+	for key, e := range merged {
+		if name, ok := strings.CutPrefix(key, pluginPrefix); ok {
 			c.provider[name] = e
-		} else if isEntry {
+		} else {
 			c.values[key] = e
 		}
 	}
-	// The hook reports problems itself, since it knows their places; mapstructure sees only values of the right type.
-	hook := func(from, to reflect.Value) (any, error) {
-		e, ok := from.Interface().(entry)
-		if !ok {
-			return from.Interface(), nil
+	fields := reflect.ValueOf(c).Elem()
+	for i := range fields.NumField() {
+		key, isSetting := fields.Type().Field(i).Tag.Lookup("setting")
+		if !isSetting {
+			continue
 		}
-		value, err := convert(e, to.Interface())
+		e := c.values[key]
+		value, err := convert(e, fields.Field(i).Interface())
 		if err != nil {
 			r.problem(e.Place, e.Key, "%v", err)
-			return to.Interface(), nil
+			continue
 		}
-		return value, nil
-	}
-	conf := koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{DecodeHook: hook}}
-	if err := merged.UnmarshalWithConf("", c, conf); err != nil {
-		r.problem(Place{}, "", "the settings can't be decoded: %v", err)
+		fields.Field(i).Set(reflect.ValueOf(value))
 	}
 }
 
@@ -54,13 +49,20 @@ func convert(e entry, field any) (any, error) {
 		if text, ok := e.Value.(string); ok {
 			return text, nil
 		}
-		return nil, fmt.Errorf("must be a text, not %s; put it in quotes", shown(e.Value))
+		return nil, fmt.Errorf("must be a string, not %s; put it in quotes", shown(e.Value))
 	case int:
 		return toInt(e)
 	case bool:
 		return toBool(e)
 	case time.Duration:
 		return toDuration(e)
+	case credential.Redacted:
+		if text, ok := e.Value.(string); ok {
+			return credential.NewRedacted(text), nil
+		}
+		return nil, errors.New("must be a string; put it in quotes") // the value is a secret
+	case []guard.Budget:
+		return toBudgets(e)
 	case []string:
 		return toList(e)
 	case hclog.Level:
@@ -127,7 +129,7 @@ func toDuration(e entry) (time.Duration, error) {
 
 // toList takes a list, or a text with commas, or from the environment a JSON list. Unset is nil; an empty list isn't.
 func toList(e entry) ([]string, error) {
-	refused := fmt.Errorf("must be a list of texts, not %s", shown(e.Value))
+	refused := fmt.Errorf("must be a list of strings, not %s", shown(e.Value))
 	switch value := e.Value.(type) {
 	case string:
 		list := []string{}
@@ -152,13 +154,29 @@ func toList(e entry) ([]string, error) {
 		for i, item := range value {
 			text, ok := item.(string)
 			if !ok {
-				return nil, fmt.Errorf("item %d must be a text, not %s", i+1, shown(item))
+				return nil, fmt.Errorf("item %d must be a string, not %s", i+1, shown(item))
 			}
 			list[i] = text
 		}
 		return list, nil
 	}
 	return nil, refused
+}
+
+// toBudgets takes a number, or a list of numbers by credential id.
+func toBudgets(e entry) ([]guard.Budget, error) {
+	if number, ok := e.Value.(int); ok {
+		e.Value = strconv.Itoa(number)
+	}
+	list, err := toList(e)
+	if err != nil {
+		return nil, errors.New("must be a number from 0 to 1000, or a list of `glob=number` by credential id, such as [\"lab_*=0\", \"*=2\"], not " + shown(e.Value))
+	}
+	budgets, err := guard.ParseBudgets(list)
+	if err != nil {
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "login_lockout_budget: "))
+	}
+	return budgets, nil
 }
 
 // levels are hclog's names, Python's, and Python's numbers, which the older worker takes as well.

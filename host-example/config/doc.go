@@ -17,15 +17,14 @@
 // An empty text, or null, puts a setting back to its default, whatever stands in a source of lower precedence. (For a
 // provider's settings the schema decides: there may be one for which empty means something.)
 //
-// Durations are texts such as "30s", "5m" or "1m30s". A plain number is taken as seconds, as everywhere else in a Tom
+// Durations are strings such as "30s", "5m" or "1m30s". A plain number is taken as seconds, as everywhere else in a Tom
 // worker's file. log_level takes names (debug, info, warning, error, critical) and Python's numbers (10 to 50).
 //
-// Relative paths start at the working folder.
+// Relative paths start at the working directory.
 //
 // # Libraries
 //
-// The layers are merged and decoded by koanf: it takes any value as a leaf, so that each value keeps where it was found
-// all the way through the merge, and it leaves keys as they are. (viper keeps neither: it splits keys at dots and forgets
-// the source.) YAML is parsed into nodes, which know their lines. The env file has a small reader of its own, see
-// envfile.go for the reason.
+// A layer is a map by key, so that merging is copying, and each value keeps its source. (koanf and mapstructure did no more
+// here than that; viper splits keys at dots and forgets the source.) YAML is parsed into nodes, which know their lines. The env
+// file has a small reader in this package, see envfile.go for the reason.
 package config

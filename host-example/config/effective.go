@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
 // Setting is one that a source sets.
@@ -15,18 +17,22 @@ type Setting struct {
 	Place Place
 }
 
-// Own are the worker's own settings that a source sets, in the order of the documentation. None of them is a secret.
+// Own are the worker's own settings that a source sets, in the order of the documentation. Secrets are masked.
 func (c *Config) Own() []Setting {
 	var own []Setting
 	for _, key := range keys {
 		if e := c.values[key.name]; e.Place.Name != defaultPlace && !e.empty() {
-			own = append(own, Setting{e.Key, e.Value, e.Place})
+			value := e.Value
+			if key.secret {
+				value = credential.Redacted{}.String()
+			}
+			own = append(own, Setting{e.Key, value, e.Place})
 		}
 	}
 	return own
 }
 
-// OfOthers are the settings of providers that aren't selected, which nobody reads now, by key; installed are the names of
+// OfOthers are the settings of providers that aren't selected, which are not read now, by key; installed are the names of
 // the providers that there are. They have no values.
 func (c *Config) OfOthers(installed []string) []Problem {
 	names := append(slices.Clone(installed), c.CredentialPlugin)

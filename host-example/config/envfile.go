@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// envFile reads the env file: lines of NAME=value, of which those that begin with TOM_WORKER_ are settings.
+// envFile reads the env file: lines of NAME=value, of which those that start with TOM_WORKER_ are settings.
 //
 // It is read as python-dotenv reads it for the older worker: "export" may come first; a value stands in single quotes, in
 // double quotes with \n, \r, \t, \\ and \" , or without quotes up to the end of the line or a # after a space; the last

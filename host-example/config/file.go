@@ -3,15 +3,15 @@ package config
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tom-worker/credential-provider/shared/regular"
 )
 
 // maxFile bounds a settings file, in bytes.
@@ -110,7 +110,7 @@ func yamlProblem(err error) (line int, what string) {
 		what = what[len(match[0]):]
 	}
 	if yamlAnchor.MatchString(what) { // it names the anchor and has no line
-		return 0, "a value begins with *, which means something else in YAML; put it in quotes"
+		return 0, "a value starts with *, which means something else in YAML; put it in quotes"
 	}
 	if yamlGrammar.MatchString(what) {
 		line++
@@ -120,22 +120,7 @@ func yamlProblem(err error) (line int, what string) {
 
 // readFile reads a settings file of a bounded size.
 func readFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }()
-	if info, err := file.Stat(); err == nil && info.IsDir() {
-		return nil, errors.New("it is a folder")
-	}
-	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > maxFile {
-		return nil, fmt.Errorf("it has more than %d bytes", maxFile)
-	}
-	return text, nil
+	return regular.Read(path, maxFile)
 }
 
 // reason is an error without the path, which the problem names anyway.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agext/levenshtein"
+	"github.com/tom-worker/credential-provider/shared/text"
 )
 
 // key is one of the worker's own settings.
@@ -12,34 +12,54 @@ type key struct {
 	name string
 	// fallback is the default as it would be written in the YAML file; empty if there is none.
 	fallback string
+	secret   bool // its value is shown nowhere
 }
 
 // keys are all of them; [Config] says what each one means.
 var keys = []key{
-	{"credential_plugin", ""},
-	{"credential_plugin_dirs", ""},
-	{"credential_plugin_path", ""},
-	{"credential_plugin_sha256", ""},
-	{"credential_plugin_pass_env", ""},
-	{"credential_plugin_start_timeout", "10s"},
-	{"credential_plugin_call_timeout", "15s"},
-	{"credential_cache_ttl", "5m"},
-	{"credential_cache_max_stale", "1h"},
-	{"credential_cache_negative_ttl", "5s"},
-	{"credential_cache_size", "10000"},
-	{"log_level", "info"},
-	{"log_format", "text"},
-	{"audit_log", ""},
-	{"concurrency", "10"},
-	{"job_timeout", "1m"},
-	{"shutdown_grace", "30s"},
-	{"ssh_known_hosts", "~/.ssh/known_hosts"},
-	{"ssh_host_keys", HostKeysStrict},
-	{"ssh_credential_hosts", ""},
-	{"ssh_login_timeout", "20s"},
-	{"ssh_legacy_algorithms", "false"},
-	{"metrics_address", ""},
-	{"project_root", ""},
+	{name: "credential_plugin"},
+	{name: "credential_plugin_dirs"},
+	{name: "credential_plugin_path"},
+	{name: "credential_plugin_sha256"},
+	{name: "credential_plugin_pass_env"},
+	{name: "credential_plugin_start_timeout", fallback: "10s"},
+	{name: "credential_plugin_call_timeout", fallback: "15s"},
+	{name: "credential_cache_ttl", fallback: "5m"},
+	{name: "credential_cache_max_stale", fallback: "1h"},
+	{name: "credential_cache_negative_ttl", fallback: "5s"},
+	{name: "credential_cache_size", fallback: "10000"},
+	{name: "login_guard", fallback: GuardMemory},
+	{name: "login_guard_key_file"},
+	{name: "login_lockout_budget", fallback: "2"},
+	{name: "login_refusal_pause", fallback: "15m"},
+	{name: "login_guard_without_redis", fallback: WithoutRedisWait},
+	{name: "redis_host", fallback: "localhost"},
+	{name: "redis_port", fallback: "6379"},
+	{name: "redis_db", fallback: "0"},
+	{name: "redis_username"},
+	{name: "redis_password", secret: true},
+	{name: "redis_use_tls", fallback: "false"},
+	{name: "redis_tls_check_hostname", fallback: "true"},
+	{name: "redis_tls_cert_reqs", fallback: CertRequired},
+	{name: "redis_tls_ca_certs"},
+	{name: "redis_tls_certfile"},
+	{name: "redis_tls_keyfile"},
+	{name: "log_level", fallback: "info"},
+	{name: "log_format", fallback: "text"},
+	{name: "audit_log"},
+	{name: "concurrency", fallback: "10"},
+	{name: "job_timeout", fallback: "1m"},
+	{name: "shutdown_grace", fallback: "30s"},
+	{name: "ssh_known_hosts", fallback: "~/.ssh/known_hosts"},
+	{name: "ssh_host_keys", fallback: HostKeysStrict},
+	{name: "ssh_credential_hosts"},
+	{name: "ssh_login_timeout", fallback: "20s"},
+	{name: "ssh_legacy_algorithms", fallback: "false"},
+	{name: "device_platforms"},
+	{name: "metrics_address"},
+	{name: "fleet_links"},
+	{name: "agent_clients"},
+	{name: "project_root"},
 }
 
 func ownKey(name string) (key, bool) {
@@ -61,45 +81,31 @@ func defaultLayer() layer {
 	return l
 }
 
-// pluginPrefix begins the keys of providers' settings.
+// pluginPrefix starts the keys of providers' settings.
 const pluginPrefix = "plugin_"
 
-// foreign says whether a key is of the rest of a Tom worker, which reads the same file.
+// foreign reports whether a key is of the rest of a Tom worker, which reads the same file.
 func foreign(key string) bool {
+	if _, own := ownKey(key); own {
+		return false
+	}
 	return strings.HasPrefix(key, "redis_") || strings.HasPrefix(key, "cache_")
 }
 
-// known says whether a key means something to this worker or to another reader of the file.
+// known reports whether a key means something to this worker or to another reader of the file.
 func known(key string) bool {
-	if _, own := ownKey(key); own {
-		return true
-	}
-	return foreign(key) || strings.HasPrefix(key, pluginPrefix) && len(key) > len(pluginPrefix)
+	_, own := ownKey(key)
+	return own || foreign(key) || strings.HasPrefix(key, pluginPrefix) && len(key) > len(pluginPrefix)
 }
 
 // unknownKey says what is wrong with a key that isn't known, with a suggestion if there is one.
-func unknownKey(key string) (text string, suggested bool) {
-	names := []string{"redis_host", "redis_port"}
+func unknownKey(key string) (problem string, suggested bool) {
+	var names []string
 	for _, key := range keys {
 		names = append(names, key.name)
 	}
-	if name := nearest(key, names); name != "" {
+	if name := text.Nearest(key, names); name != "" {
 		return "unknown setting, ignored; did you mean " + name + "?", true
 	}
 	return "unknown setting, ignored", false
-}
-
-// nearest returns the name that was probably meant, or "".
-func nearest(typed string, names []string) string {
-	const longest = 100 // the distance costs the product of both lengths
-	if len(typed) > longest {
-		return ""
-	}
-	best, distance := "", max(1, len(typed)/4)+1
-	for _, name := range names {
-		if d := levenshtein.Distance(typed, name, nil); d < distance {
-			best, distance = name, d
-		}
-	}
-	return best
 }

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/tom-worker/credential-provider/shared/text"
 )
 
 // Place is where a setting was found.
@@ -49,7 +51,7 @@ func (p Problem) String() string {
 	return strings.Join(parts, ": ")
 }
 
-// ByPlace orders problems as a person would read them: by source, then by line.
+// ByPlace orders problems for display: by source, then by line.
 func ByPlace(a, b Problem) int {
 	if order := cmp.Compare(a.Place.Name, b.Place.Name); order != 0 {
 		return order
@@ -71,14 +73,8 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// quoted shows a piece of a file: clipped, and without anything that a terminal would obey.
-func quoted(text string) string {
-	const longest = 60
-	if runes := []rune(text); len(runes) > longest {
-		text = string(runes[:longest]) + "..."
-	}
-	return strconv.Quote(text)
-}
+// quoted shows a piece of a file.
+func quoted(piece string) string { return text.Quote(piece, 60) }
 
 // plainKey is what every key looks like, even most of the mistyped ones.
 var plainKey = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)

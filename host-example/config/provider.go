@@ -60,7 +60,7 @@ func (c *Config) Refused(refusal *credential.Error) []Problem {
 	return problems
 }
 
-// split finds the longest of names that begins the key, and the setting that is left.
+// split finds the longest of names that starts the key, and the setting that is left.
 func split(key string, names []string) (owner, setting string) {
 	for _, name := range names {
 		if rest, ok := strings.CutPrefix(key, name+"_"); ok && name != "" && rest != "" && len(name) > len(owner) {

@@ -3,7 +3,7 @@ package main
 import (
 	"strings"
 
-	"github.com/tom-worker/credential-provider/host-example/device/devicetest"
+	"github.com/tom-worker/credential-provider/host-example/worker/device/devicetest"
 )
 
 // devices are SSH devices in this process, which all have the same password.
@@ -19,6 +19,12 @@ func startDevices(names ...string) (started devices, err error) {
 		started = append(started, device)
 	}
 	return started, nil
+}
+
+// startRouter starts a device with a command line like IOS: it asks for an enable password, and has a pager.
+func startRouter() (*devicetest.Device, error) {
+	router := &devicetest.IOS{Name: "core-r1", Enable: enablePassword, Rows: 3}
+	return devicetest.Start(devicetest.Options{Name: router.Name, Username: "netops", Password: routerPassword, Terminal: router.Serve, NoExec: true})
 }
 
 func (all devices) knownHosts() string {

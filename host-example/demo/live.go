@@ -27,16 +27,16 @@ type live struct {
 	log     *journal
 }
 
-// start starts a worker. It ends with ctx at the latest.
-func (s *shell) start(ctx context.Context, args ...string) (*live, error) {
-	_, _ = fmt.Fprintf(s.out, "$ host-example %s 2> %s\n", strings.Join(args, " "), logFile)
-	file, err := os.Create(filepath.Join(s.folder, logFile))
+// start starts a worker that logs to a file. It ends with ctx at the latest.
+func (s *shell) start(ctx context.Context, log string, args ...string) (*live, error) {
+	_, _ = fmt.Fprintf(s.out, "$ host-example %s 2> %s\n", strings.Join(args, " "), log)
+	file, err := os.Create(filepath.Join(s.directory, log))
 	if err != nil {
 		return nil, err
 	}
 	w := &live{shell: s, log: &journal{file: file, news: make(chan struct{})}}
 	w.command = exec.CommandContext(ctx, s.worker, args...)
-	w.command.Dir, w.command.Env, w.command.Stderr = s.folder, s.environ, w.log
+	w.command.Dir, w.command.Env, w.command.Stderr = s.directory, s.environ, w.log
 	if w.stdin, err = w.command.StdinPipe(); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
@@ -51,8 +51,8 @@ func (s *shell) start(ctx context.Context, args ...string) (*live, error) {
 	return w, nil
 }
 
-// do gives the worker a job and shows its result.
-func (w *live) do(ctx context.Context, job string) error {
+// do gives the worker a job and shows its result, which must be a success after so many logins.
+func (w *live) do(ctx context.Context, job string, attempts int) error {
 	if _, err := io.WriteString(w.stdin, job+"\n"); err != nil {
 		return w.problem(ctx, err)
 	}
@@ -61,8 +61,11 @@ func (w *live) do(ctx context.Context, job string) error {
 		return w.problem(ctx, err)
 	}
 	_, _ = fmt.Fprintf(w.shell.out, "%s\n%s\n", job, line)
-	var result struct{ Status string }
-	if err := json.Unmarshal(line, &result); err != nil || result.Status != "ok" {
+	var result struct {
+		Status   string
+		Attempts int
+	}
+	if err := json.Unmarshal(line, &result); err != nil || result.Status != "ok" || result.Attempts != attempts {
 		return w.problem(ctx, fmt.Errorf("the job's result is %s", line))
 	}
 	return nil
@@ -105,7 +108,7 @@ func (w *live) end(ctx context.Context) error {
 func (w *live) close() {
 	if w.command.ProcessState == nil {
 		_ = w.stdin.Close()
-		_ = w.command.Process.Kill() // its provider ends by itself
+		_ = w.command.Process.Kill() // its provider exits when stdin ends
 		_ = w.command.Wait()
 	}
 	_ = w.log.file.Close()

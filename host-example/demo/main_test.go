@@ -7,7 +7,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-var update = flag.Bool("update-readme", false, "write the generated parts of README.md")
+var update = flag.Bool("update-readme", false, "write the generated parts of the documents")
 
 func TestMain(m *testing.M) {
 	flag.Parse()

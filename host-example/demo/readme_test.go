@@ -16,17 +16,15 @@ import (
 
 //go:generate go test -run ^TestReadme$ . -update-readme=true
 
-const readme = "../../README.md"
-
 // build builds the worker and the provider, laid out as "make build" does.
 func build(t *testing.T) (worker, plugins string) {
 	t.Helper()
-	folder := t.TempDir()
+	directory := t.TempDir()
 	suffix := ""
 	if runtime.GOOS == "windows" {
 		suffix = ".exe"
 	}
-	worker, plugins = filepath.Join(folder, "host-example"+suffix), filepath.Join(folder, "plugins")
+	worker, plugins = filepath.Join(directory, "host-example"+suffix), filepath.Join(directory, "plugins")
 	for path, source := range map[string]string{
 		worker: "../../host-example",
 		filepath.Join(plugins, "tom-credential-aws_secrets_manager"+suffix): "../../plugin-awssm",
@@ -41,7 +39,7 @@ func build(t *testing.T) (worker, plugins string) {
 	return worker, plugins
 }
 
-// TestReadme holds the generated parts of README.md to what the programs print. "make generate" writes them.
+// TestReadme holds the generated parts of the documents to what the programs print. "make generate" writes them.
 func TestReadme(t *testing.T) {
 	worker, plugins := build(t)
 
@@ -53,24 +51,46 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	whole := settle(output.String())
+	hold(t, "README.md", "demonstration", "```console\n"+middle(t, whole)+"\n```")
+	hold(t, "host-example/README.md", "demonstration", "```console\n"+whole+"\n```")
+	hold(t, "plugin-awssm/README.md", "settings", settingsTable(metadata))
+}
 
-	before, err := os.ReadFile(readme)
+// hold compares a part of a document with what it must be, or writes it.
+func hold(t *testing.T, document, part, text string) {
+	t.Helper()
+	path := filepath.Join("..", "..", filepath.FromSlash(document))
+	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	after := string(before)
-	after = replace(t, after, "demonstration", "```console\n"+settle(output.String())+"\n```")
-	after = replace(t, after, "settings", settingsTable(metadata))
-	if after == string(before) {
-		return
-	}
-	if *update {
-		if err := os.WriteFile(readme, []byte(after), 0o644); err != nil { //nolint:gosec // a README is public
+	after := replace(t, string(before), part, text)
+	switch {
+	case after == string(before):
+	case !*update:
+		t.Errorf("the %s in %s differs from what the programs print; run make generate. It should be:\n%s", part, document, text)
+	default:
+		if err := os.WriteFile(path, []byte(after), 0o644); err != nil { //nolint:gosec // a document is public
 			t.Fatal(err)
 		}
-		return
 	}
-	t.Errorf("README.md differs from what the programs print; run make generate. It should be:\n%s", after)
+}
+
+// middle is the part of the demonstration in which a worker runs, without blank lines. It must fit the first screen of the
+// README.
+func middle(t *testing.T, whole string) string {
+	t.Helper()
+	const lines = 12
+	start, end := strings.Index(whole, "$ host-example run"), strings.Index(whole, "# Which providers")
+	if start < 0 || end < start {
+		t.Fatalf("no worker runs in the demonstration:\n%s", whole)
+	}
+	part := strings.TrimSpace(strings.ReplaceAll(whole[start:end], "\n\n", "\n"))
+	if n := strings.Count(part, "\n") + 1; n > lines {
+		t.Errorf("the README's demonstration has %d lines, more than %d", n, lines)
+	}
+	return part
 }
 
 var (
@@ -80,6 +100,7 @@ var (
 	port      = regexp.MustCompile(`("port":|device=127\.0\.0\.1:)(\d+)`)
 	duration  = regexp.MustCompile(`"duration":[0-9.e-]+`)
 	logged    = regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\dT\S+ \[`)
+	redisPort = regexp.MustCompile(`REDIS_PORT=\d+`)
 	process   = regexp.MustCompile(`kill -KILL \d+`)
 )
 
@@ -91,6 +112,7 @@ func settle(output string) string {
 	output = duration.ReplaceAllString(output, `"duration":0.041`)
 	output = logged.ReplaceAllString(output, "2026-01-05T10:23:19.417Z [")
 	output = process.ReplaceAllString(output, "kill -KILL 20117")
+	output = redisPort.ReplaceAllString(output, "REDIS_PORT=6379")
 	ports := map[string]string{}
 	output = port.ReplaceAllStringFunc(output, func(found string) string {
 		parts := port.FindStringSubmatch(found)
@@ -102,12 +124,12 @@ func settle(output string) string {
 	return strings.TrimSpace(output)
 }
 
-// replace puts text between the two comments that mark a part of the README.
+// replace puts text between the two comments that mark a part of a document.
 func replace(t *testing.T, document, part, text string) string {
 	t.Helper()
 	marks := regexp.MustCompile(`(?s)(<!-- ` + part + `[^>]*written by make generate -->\n).*?(<!-- end of ` + part + ` -->)`)
 	if !marks.MatchString(document) {
-		t.Fatalf("README.md has no part %q", part)
+		t.Fatalf("the document has no part %q", part)
 	}
 	return marks.ReplaceAllStringFunc(document, func(found string) string {
 		groups := marks.FindStringSubmatch(found)

@@ -21,15 +21,15 @@ type step struct {
 	status int
 }
 
-// shell runs commands as a person would in a terminal, and shows them and what they print.
+// shell runs commands as a user would in a terminal, and shows them and what they print.
 type shell struct {
-	out     io.Writer
-	folder  string
-	worker  string // absolute
-	environ []string
+	out       io.Writer
+	directory string
+	worker    string // absolute
+	environ   []string
 }
 
-func newShell(out io.Writer, folder, worker string, backend *awssmtest.Server) (*shell, error) {
+func newShell(out io.Writer, directory, worker string, backend *awssmtest.Server) (*shell, error) {
 	worker, err := filepath.Abs(worker)
 	if err != nil {
 		return nil, err
@@ -40,8 +40,8 @@ func newShell(out io.Writer, folder, worker string, backend *awssmtest.Server) (
 		return strings.HasPrefix(name, "AWS_") || strings.HasPrefix(name, "TOM_") || strings.HasPrefix(name, "HOME=") || strings.HasPrefix(name, "USERPROFILE=")
 	})
 	environ = append(environ, backend.Env()...) // with AWS_EC2_METADATA_DISABLED=true
-	environ = append(environ, "HOME="+folder, "USERPROFILE="+folder)
-	return &shell{out: out, folder: folder, worker: worker, environ: environ}, nil
+	environ = append(environ, "HOME="+directory, "USERPROFILE="+directory)
+	return &shell{out: out, directory: directory, worker: worker, environ: environ}, nil
 }
 
 // say prints a line of explanation.
@@ -49,9 +49,15 @@ func (s *shell) say(text string) {
 	_, _ = fmt.Fprintf(s.out, "# %s\n", text)
 }
 
+// export sets environment variables for the commands that follow, and shows them.
+func (s *shell) export(variables ...string) {
+	s.environ = append(s.environ, variables...)
+	_, _ = fmt.Fprintf(s.out, "$ export %s\n", strings.Join(variables, " "))
+}
+
 // show prints a file.
 func (s *shell) show(file string) error {
-	text, err := os.ReadFile(filepath.Join(s.folder, file))
+	text, err := os.ReadFile(filepath.Join(s.directory, file))
 	if err != nil {
 		return err
 	}
@@ -67,7 +73,7 @@ func (s *shell) run(ctx context.Context, step step) error {
 	line := "host-example " + strings.Join(step.args, " ")
 	_, _ = fmt.Fprintf(s.out, "$ %s\n", line)
 	command := exec.CommandContext(ctx, s.worker, step.args...)
-	command.Dir, command.Env = s.folder, s.environ
+	command.Dir, command.Env = s.directory, s.environ
 	command.Stdout, command.Stderr = s.out, s.out
 	err := command.Run()
 	_, _ = fmt.Fprintln(s.out)

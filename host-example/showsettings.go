@@ -33,7 +33,7 @@ func inEffect(c *config.Config, metadata host.Metadata, provider host.Settings) 
 	}
 	for _, name := range slices.Sorted(maps.Keys(provider)) {
 		s := provider[name]
-		if s.Offered || s.Value == nil {
+		if s.Value == nil {
 			continue
 		}
 		text := credential.NewRedacted("").String()
