@@ -41,8 +41,8 @@ func (p *packing) add(name string, content []byte, program bool) {
 	p.files = append(p.files, packed{path.Join(p.root, name), content, program})
 }
 
-// addTree adds a file, or a folder with all files in it, under its own last name.
-func (p *packing) addTree(source, name string) error {
+// addTree adds a file, or a directory with all files in it, by its own last name to the directory under.
+func (p *packing) addTree(source, name, under string) error {
 	top := filepath.Join(source, filepath.FromSlash(name))
 	return filepath.WalkDir(top, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || strings.HasSuffix(file, ".go") {
@@ -56,7 +56,7 @@ func (p *packing) addTree(source, name string) error {
 		if err != nil {
 			return err
 		}
-		p.add(filepath.ToSlash(below), content, false)
+		p.add(path.Join(under, filepath.ToSlash(below)), content, false)
 		return nil
 	})
 }

@@ -1,5 +1,5 @@
 // Program dist makes a release: an archive for each system with the worker, its providers and the licences of all that is
-// linked into them, and SHA256SUMS. The same commit and the same version of Go give the same bytes: paths are trimmed, times
+// linked into them, the package for Python, and SHA256SUMS. The same commit and the same version of Go give the same bytes: paths are trimmed, times
 // are the commit's, owners are nobody's, and files are in order.
 //
 //	dist -source . -out dist -version v1.2.3
@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// product is the name that archives begin with.
+// product is the name that archives start with.
 const product = "tom-credential-provider"
 
 // targets are the systems that a release is for.
@@ -28,10 +28,15 @@ var programs = []struct{ name, pkg string }{
 	{"host-example", "./host-example"},
 	{"plugins/tom-credential-aws_secrets_manager", "./plugin-awssm"},
 	{"plugins/tom-credential-yaml", "./host-example/providers/yaml"},
+	{"plugins/tom-credential-vault", "./host-example/providers/vault"},
 }
 
-// documents go into the archive as they are; a folder with all that is in it.
-var documents = []string{"README.md", "CHANGELOG.md", "LICENSE", "host-example/deploy"}
+// documents go into the archive as they are, a directory with all that is in it: the path in the repository, and the directory
+// in the archive.
+var documents = []struct{ path, under string }{
+	{"README.md", ""}, {"CHANGELOG.md", ""}, {"LICENSE", ""}, {"host-example/deploy", ""},
+	{"host-example/README.md", "manual"}, {"plugin-awssm/README.md", "manual/aws"}, {"host-example/providers/vault/README.md", "manual/vault"},
+}
 
 func main() {
 	r := release{}
@@ -39,9 +44,9 @@ func main() {
 	flag.StringVar(&r.source, "source", ".", "`folder` of the repository")
 	flag.StringVar(&r.out, "out", "dist", "`folder` to write to; it is emptied first")
 	flag.StringVar(&r.version, "version", "dev", "the release's `version`")
-	flag.StringVar(&systems, "targets", targets, "systems, as `os/arch,os/arch`")
+	flag.StringVar(&systems, "targets", targets, "systems, as `os/arch,os/arch`; none: only the package for Python is made")
 	flag.Parse()
-	if err := r.make(strings.Split(systems, ",")); err != nil {
+	if err := r.make(strings.FieldsFunc(systems, func(c rune) bool { return c == ',' })); err != nil {
 		fmt.Fprintln(os.Stderr, "dist:", err)
 		os.Exit(1)
 	}
@@ -74,6 +79,9 @@ func (r *release) make(systems []string) error {
 			return fmt.Errorf("%s: %w", system, err)
 		}
 	}
+	if err := r.python(); err != nil {
+		return err
+	}
 	return r.sums.write(filepath.Join(r.out, "SHA256SUMS"))
 }
 
@@ -104,7 +112,7 @@ func (r *release) archive(goos, goarch string) error {
 		p.add(file, content, true)
 	}
 	for _, document := range documents {
-		if err := p.addTree(r.source, document); err != nil {
+		if err := p.addTree(r.source, document.path, document.under); err != nil {
 			return err
 		}
 	}

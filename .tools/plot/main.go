@@ -1,5 +1,5 @@
 // Program plot draws the chart of the fleet simulation: CSV on standard input, SVG on standard output. The first column is
-// the time in minutes; then every fleet has two, its backend calls a second and its share of jobs served.
+// the time in minutes; then every situation has one, its share of jobs done.
 package main
 
 import (
@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -37,32 +36,23 @@ func drawChart(from io.Reader, to io.Writer) error {
 	if err != nil {
 		return err
 	}
-	calls, served := plot.New(), plot.New()
-	calls.Title.Text, calls.Y.Label.Text = "Backend calls", "calls a second"
-	served.Title.Text, served.Y.Label.Text = "Jobs served", "% of jobs"
-	for column := 1; column < len(rows[0]); column += 2 {
-		name, _, _ := strings.Cut(rows[0][column], ":")
-		for offset, p := range []*plot.Plot{calls, served} {
-			if err := add(p, name, rows[1:], column+offset, colours[column/2%len(colours)]); err != nil {
-				return err
-			}
+	done := plot.New()
+	done.Title.Text, done.Y.Label.Text = "Jobs done at devices that would accept a version", "% of jobs"
+	for column := 1; column < len(rows[0]); column++ {
+		if err := add(done, rows[0][column], rows[1:], column, colours[(column-1)%len(colours)]); err != nil {
+			return err
 		}
 	}
-	calls.Y.Min, served.Y.Min, served.Y.Max = 0, 0, 101
-	calls.Y.Max *= 1.35 // room for the legend
-	calls.Legend.Top, calls.Legend.Left = true, true
-	served.Legend = plot.NewLegend() // it is the same
+	done.Y.Min, done.Y.Max = 0, 101
+	done.Legend.Left = true // below, where no line is
 
-	const width, height = 24 * vg.Centimeter, 18 * vg.Centimeter
+	const width, height = 24 * vg.Centimeter, 10 * vg.Centimeter
 	canvas := vgsvg.New(width, height)
 	whole := draw.New(canvas)
 	background := vg.Rectangle{Max: vg.Point{X: width, Y: height}}
 	canvas.SetColor(color.White)
 	canvas.Fill(background.Path())
-	tiles := draw.Tiles{Rows: 2, Cols: 1, PadX: vg.Millimeter, PadY: 6 * vg.Millimeter, PadTop: 3 * vg.Millimeter, PadBottom: 3 * vg.Millimeter, PadRight: 5 * vg.Millimeter, PadLeft: 3 * vg.Millimeter}
-	panels := plot.Align([][]*plot.Plot{{calls}, {served}}, tiles, whole)
-	calls.Draw(panels[0][0])
-	served.Draw(panels[1][0])
+	done.Draw(draw.Crop(whole, 3*vg.Millimeter, -5*vg.Millimeter, 3*vg.Millimeter, -3*vg.Millimeter))
 	_, err = canvas.WriteTo(to)
 	return err
 }
@@ -85,7 +75,7 @@ func add(p *plot.Plot, name string, rows [][]string, column int, colour color.Co
 	}
 	line.Color, line.Width = colour, vg.Points(1.5)
 	p.X.Tick.Marker = plot.TickerFunc(everyTen)
-	p.X.Label.Text = "minutes (outage of the backend from 80 to 90)"
+	p.X.Label.Text = "minutes (the event is at 5)"
 	p.Add(line)
 	p.Legend.Add(name, line)
 	return nil
