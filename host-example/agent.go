@@ -86,7 +86,7 @@ func (c *cli) agent(ctx context.Context, options agentOptions) error {
 	return c.serve(ctx, kindAgent, func(s *serving) (func(context.Context) error, error) {
 		rules, err := agent.ParseRules(s.config.AgentClients)
 		if err != nil {
-			return nil, s.refuse("agent_clients", err)
+			return nil, s.config.Unusable("agent_clients", err)
 		}
 		server := agent.New(agent.Options{
 			Metadata: s.provider.Metadata, Provider: s.source, Store: s.store, Guard: s.guard, Ledger: s.ledger, Rules: rules, Audit: s.audit,

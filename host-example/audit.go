@@ -6,20 +6,19 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/tom-worker/credential-provider/host-example/config"
 	"github.com/tom-worker/credential-provider/host-example/observe/audit"
 	"github.com/tom-worker/credential-provider/host-example/worker/job"
 )
 
 // openAudit opens the audit log that the settings name, else log for its lines.
 func (l *loaded) openAudit(stderr io.Writer, log hclog.Logger) (*audit.Log, error) {
-	path, err := config.AtHome(l.config.AuditLog)
+	path, err := l.config.AtHome("audit_log", l.config.AuditLog)
 	if err != nil {
-		return nil, l.homeless("audit_log", err)
+		return nil, err
 	}
 	opened, err := audit.Open(path, stderr, log)
 	if err != nil {
-		return nil, l.refuse("audit_log", fmt.Errorf("%s can't be written to: %w", path, err))
+		return nil, l.config.Unusable("audit_log", fmt.Errorf("%s can't be written to: %w", path, err))
 	}
 	return opened, nil
 }

@@ -48,12 +48,12 @@ func (o *opened) guardOptions() (guard.Options, error) {
 	if o.config.LoginGuard != config.GuardRedis {
 		return options, nil
 	}
-	path, err := config.AtHome(o.config.LoginGuardKeyFile)
+	path, err := o.config.AtHome("login_guard_key_file", o.config.LoginGuardKeyFile)
 	if err != nil {
-		return options, o.homeless("login_guard_key_file", err)
+		return options, err
 	}
 	if options.Key, err = guard.ReadKey(path); err != nil {
-		return options, o.refuse("login_guard_key_file", err)
+		return options, o.config.Unusable("login_guard_key_file", err)
 	}
 	return options, nil
 }

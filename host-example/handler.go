@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
 
-	"github.com/tom-worker/credential-provider/host-example/config"
 	"github.com/tom-worker/credential-provider/host-example/observe"
 	"github.com/tom-worker/credential-provider/host-example/observe/audit"
 	"github.com/tom-worker/credential-provider/host-example/observe/trace"
+	"github.com/tom-worker/credential-provider/host-example/worker"
 	"github.com/tom-worker/credential-provider/host-example/worker/device"
-	"github.com/tom-worker/credential-provider/host-example/worker/device/platform"
-	"github.com/tom-worker/credential-provider/host-example/worker/hostrules"
 	"github.com/tom-worker/credential-provider/host-example/worker/job"
 	"github.com/tom-worker/credential-provider/shared/credential"
 	"github.com/tom-worker/credential-provider/shared/store"
@@ -20,10 +17,8 @@ import (
 type handler struct {
 	credentials observe.Credentials
 	store       *store.Store // what credentials are from
-	rules       hostrules.Rules
-	dialer      *device.Dialer
+	devices     *worker.Devices
 	audit       *audit.Log
-	platforms   platform.Platforms
 }
 
 // Prepare implements job.Worker: it has the credentials read before the job takes its turn at the device, so that others
@@ -38,7 +33,7 @@ func (h *handler) Prepare(ctx context.Context, j *job.Job) error {
 }
 
 func (h *handler) prepare(ctx context.Context, to audit.Recipient, credentialID, host string) error {
-	err := h.rules.Check(credentialID, host)
+	err := h.devices.Rules.Check(credentialID, host)
 	if err == nil {
 		_, err = h.credentials.Get(ctx, credentialID)
 	}
@@ -46,18 +41,6 @@ func (h *handler) prepare(ctx context.Context, to audit.Recipient, credentialID,
 		h.audit.Withheld(ctx, to, credentialID, err)
 	}
 	return err
-}
-
-// check refuses jobs that name a platform that there isn't.
-func (h *handler) check(j *job.Job) error {
-	if j.DeviceType == "" {
-		return nil
-	}
-	_, err := h.platforms.Find(j.DeviceType)
-	if err != nil {
-		return fmt.Errorf("device_type: %w", err)
-	}
-	return nil
 }
 
 // Do implements job.Worker.
@@ -79,11 +62,10 @@ func (h *handler) Do(ctx context.Context, j *job.Job) (outcome job.Outcome) {
 		return outcome
 	}
 	defer session.Close()
-	script := device.Script{Commands: j.Commands, Config: j.Config, Enable: j.Enable, Shell: j.Shell, Errors: j.Errors}
-	if j.DeviceType != "" {
-		if script.Platform, outcome.Err = h.platforms.Find(j.DeviceType); outcome.Err != nil {
-			return outcome
-		}
+	script, err := h.devices.Script(j)
+	if err != nil {
+		outcome.Err = err
+		return outcome
 	}
 	outcome.Outputs, outcome.Err = session.Run(ctx, script)
 	return outcome
@@ -98,7 +80,7 @@ func (h *handler) login(ctx context.Context, to audit.Recipient, credentialID st
 			return err
 		}
 		target.Expected = expected.Credential
-		session, err = h.dialer.Login(ctx, target, func(ctx context.Context) (*credential.Credential, error) {
+		session, err = h.devices.Dialer.Login(ctx, target, func(ctx context.Context) (*credential.Credential, error) {
 			result, err := present(ctx)
 			if err != nil {
 				return nil, err
@@ -121,35 +103,15 @@ func (h *handler) login(ctx context.Context, to audit.Recipient, credentialID st
 
 // handler makes the handler of the jobs.
 func (s *serving) handler() (*handler, error) {
-	rules, err := hostrules.Parse(s.config.SSHCredentialHosts)
+	devices, err := worker.Open(s.config)
 	if err != nil {
-		return nil, s.refuse("ssh_credential_hosts", err)
+		return nil, err
 	}
-	path, err := config.AtHome(s.config.SSHKnownHosts)
-	if err != nil {
-		return nil, s.homeless("ssh_known_hosts", err)
-	}
-	hostKeys, err := device.OpenHostKeys(path, s.config.SSHHostKeys == config.HostKeysAcceptNew)
-	if err != nil {
-		return nil, s.refuse("ssh_known_hosts", err)
-	}
-	own, err := config.AtHome(s.config.DevicePlatforms)
-	if err != nil {
-		return nil, s.homeless("device_platforms", err)
-	}
-	platforms, err := platform.Load(own)
-	if err != nil {
-		return nil, s.refuse("device_platforms", err)
-	}
-	if s.config.SSHLegacyAlgorithms {
-		device.AllowShortKeys()
-	}
+	devices.Dialer.ObserveCommands = trace.Command
 	return &handler{
-		platforms:   platforms,
+		devices:     devices,
 		credentials: s.observers.metrics.Credentials(s.traces.Credentials(observe.Guarded(s.store, s.guard))),
 		store:       s.store,
-		rules:       rules,
-		dialer:      &device.Dialer{HostKeys: hostKeys, LegacyAlgorithms: s.config.SSHLegacyAlgorithms, LoginTimeout: s.config.SSHLoginTimeout, ObserveCommands: trace.Command},
 		audit:       s.audit,
 	}, nil
 }

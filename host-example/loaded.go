@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -105,28 +104,4 @@ func names(dirs []string) []string {
 		all = append(all, found.Name)
 	}
 	return all
-}
-
-// refuse is the error of a setting that turned out wrong when it was used.
-func (l *loaded) refuse(key string, err error) error {
-	problem := config.Problem{Place: l.config.Place(key), Key: key, Text: err.Error()}
-	switch {
-	case key == "audit_log":
-		problem.Remedy = "make its directory, and let the worker's user write to the file"
-	case errors.Is(err, fs.ErrPermission):
-		problem.Remedy = "let the worker's user read it"
-	case key == "ssh_known_hosts":
-		problem.Remedy = "make the file with ssh-keyscan, and compare what it finds with the devices' own keys"
-	case key == "login_guard_key_file":
-		problem.Remedy = "make it once, for all workers that share the Redis: head -c 32 /dev/urandom >guard.key; chmod 600 guard.key"
-	}
-	return &config.Error{Problems: []config.Problem{problem}}
-}
-
-// homeless is the error of a setting whose path starts in the user's home, where nothing says which directory that is.
-func (l *loaded) homeless(key string, err error) error {
-	return &config.Error{Problems: []config.Problem{{
-		Place: l.config.Place(key), Key: key, Text: "its ~ stands for no directory: " + err.Error(),
-		Remedy: "set " + key + " to the file's whole path, or HOME in the worker's environment",
-	}}}
 }

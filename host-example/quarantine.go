@@ -186,19 +186,19 @@ func (l *loaded) nowhere() error {
 	}}}
 }
 
-// worker is one that is asked over HTTP.
-type worker struct{ *admin.Client }
+// oneWorker is a worker that is asked over HTTP.
+type oneWorker struct{ *admin.Client }
 
-func (worker) close() {}
+func (oneWorker) close() {}
 
-func workerAt(address, from string) (worker, error) {
+func workerAt(address, from string) (oneWorker, error) {
 	if err := config.CheckAddress(address); err != nil {
-		return worker{}, usagef("--address: %v", err)
+		return oneWorker{}, usagef("--address: %v", err)
 	}
 	if _, port, _ := net.SplitHostPort(address); port == "0" {
-		return worker{}, usagef("%s: with port 0 the worker's port is known only to the worker", from).WithHelp("its log has the address; give that with --address")
+		return oneWorker{}, usagef("%s: with port 0 the worker's port is known only to the worker", from).WithHelp("its log has the address; give that with --address")
 	}
-	return worker{admin.NewClient(address)}, nil
+	return oneWorker{admin.NewClient(address)}, nil
 }
 
 // fleet is all workers that share a ledger.

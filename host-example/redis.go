@@ -46,15 +46,15 @@ const maxPEM = 16 << 20
 func (l *loaded) keyPair() (tls.Certificate, error) {
 	certificate, err := regular.Read(l.config.RedisTLSCertfile, maxPEM)
 	if err != nil {
-		return tls.Certificate{}, l.refuse("redis_tls_certfile", err)
+		return tls.Certificate{}, l.config.Unusable("redis_tls_certfile", err)
 	}
 	key, err := regular.Read(l.config.RedisTLSKeyfile, maxPEM)
 	if err != nil {
-		return tls.Certificate{}, l.refuse("redis_tls_keyfile", err)
+		return tls.Certificate{}, l.config.Unusable("redis_tls_keyfile", err)
 	}
 	pair, err := tls.X509KeyPair(certificate, key)
 	if err != nil {
-		return tls.Certificate{}, l.refuse("redis_tls_certfile", err)
+		return tls.Certificate{}, l.config.Unusable("redis_tls_certfile", err)
 	}
 	return pair, nil
 }
@@ -66,11 +66,11 @@ func (l *loaded) redisTLS() (*tls.Config, error) {
 	if c.RedisTLSCACerts != "" {
 		authorities, err := regular.Read(c.RedisTLSCACerts, maxPEM)
 		if err != nil {
-			return nil, l.refuse("redis_tls_ca_certs", err)
+			return nil, l.config.Unusable("redis_tls_ca_certs", err)
 		}
 		settings.RootCAs = x509.NewCertPool()
 		if !settings.RootCAs.AppendCertsFromPEM(authorities) {
-			return nil, l.refuse("redis_tls_ca_certs", errors.New(c.RedisTLSCACerts+" has no certificate in PEM"))
+			return nil, l.config.Unusable("redis_tls_ca_certs", errors.New(c.RedisTLSCACerts+" has no certificate in PEM"))
 		}
 	}
 	if c.RedisTLSCertfile != "" {

@@ -72,7 +72,7 @@ func (c *cli) runJobs(ctx, abort context.Context, s *serving, handler *handler) 
 		Grace:       s.config.ShutdownGrace,
 		Logger:      s.log,
 		Code:        codeOf,
-		Check:       handler.check,
+		Check:       handler.devices.Check,
 		Watch:       c.traces.Watch(),
 	}
 	if err := queue.Run(ctx, abort, c.stdin, c.stdout); err != nil {

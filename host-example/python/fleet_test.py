@@ -464,7 +464,7 @@ class FleetTest(unittest.TestCase):
                 word = LAST_WORD.findall(job.error or "")
                 said = (job.error or "no error").strip().splitlines()[-1]
                 lost[word[-1] if word else re.sub(r"\d{2,}", "N", said)[:120]] += 1
-                if word and word[-1] in ("REQUEST_INVALID", "INTERNAL", "PROVIDER_MISBEHAVED"):
+                if word and word[-1] in ("REQUEST_INVALID", "INTERNAL", "PROVIDER_MISBEHAVED", "SETTINGS_INVALID"):
                     print(job.error)
             if kind not in ("silent", "mute"):
                 repeated += device.commands[words] > 1

@@ -15,9 +15,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	agent "github.com/tom-worker/credential-provider/host-example/agent/client"
+	hostworker "github.com/tom-worker/credential-provider/host-example/worker"
 	"github.com/tom-worker/credential-provider/host-example/worker/device"
-	"github.com/tom-worker/credential-provider/host-example/worker/device/platform"
-	"github.com/tom-worker/credential-provider/host-example/worker/hostrules"
 	"github.com/tom-worker/credential-provider/host-example/worker/job"
 	"github.com/tom-worker/credential-provider/shared/credential"
 	"github.com/tom-worker/credential-provider/shared/text"
@@ -28,13 +27,11 @@ const maxResult = 1900 << 10
 
 // attempts makes attempts at jobs: the activity of the job's workflow.
 type attempts struct {
-	client    client.Client
-	agent     *agent.Client
-	rules     hostrules.Rules
-	dialer    device.Dialer // less what observes the commands
-	platforms platform.Platforms
-	log       hclog.Logger
-	abort     context.Context //nolint:containedctx // it is the worker's: no job goes on after it
+	client  client.Client
+	agent   *agent.Client
+	devices *hostworker.Devices
+	log     hclog.Logger
+	abort   context.Context //nolint:containedctx // it is the worker's: no job goes on after it
 }
 
 // Attempt does a job, up to its end or to the end of what this worker can do for it.
@@ -46,28 +43,11 @@ func (a *attempts) Attempt(ctx context.Context, input attemptInput) (attemptOutp
 	defer release()
 	defer context.AfterFunc(a.abort, func() { lease.end(errStopped) })()
 	t := &attempt{attempts: a, number: input.Number, held: held, lease: lease, stopping: activity.GetWorkerStopChannel(ctx)}
-	result := answer(input.Job, job.Queue{Worker: t, Logger: a.log.With("workflow", activity.GetInfo(ctx).WorkflowExecution.ID), Check: a.check})
+	result := answer(input.Job, job.Queue{Worker: t, Logger: a.log.With("workflow", activity.GetInfo(ctx).WorkflowExecution.ID), Check: a.devices.Check})
 	if errors.Is(context.Cause(held), errLost) {
 		return attemptOutput{}, errLost
 	}
 	return attemptOutput{Again: t.again, Delay: t.delay, Result: result}, nil
-}
-
-// check refuses jobs that name a platform that there isn't.
-func (a *attempts) check(j *job.Job) error {
-	_, err := a.platformOf(j)
-	return err
-}
-
-func (a *attempts) platformOf(j *job.Job) (*platform.Platform, error) {
-	if j.DeviceType == "" {
-		return nil, nil
-	}
-	p, err := a.platforms.Find(j.DeviceType)
-	if err != nil {
-		return nil, fmt.Errorf("device_type: %w", err)
-	}
-	return p, nil
 }
 
 // attempt is one attempt at a job. It implements job.Worker.
@@ -123,8 +103,8 @@ func (t *attempt) do(ctx context.Context, j *job.Job, outcome *job.Outcome) erro
 	if err != nil {
 		return err
 	}
-	script := device.Script{Commands: j.Commands, Config: j.Config, Enable: j.Enable, Shell: j.Shell, Errors: j.Errors}
-	if script.Platform, err = t.platformOf(j); err != nil {
+	script, err := t.devices.Script(j)
+	if err != nil {
 		return err
 	}
 	outcome.Outputs, err = session.Run(ctx, script)
@@ -174,14 +154,14 @@ func (t *attempt) helps(err error) (bool, time.Duration) {
 
 // login logs in to a device, with what the agent gives for it.
 func (t *attempt) login(ctx context.Context, credentialID, host string, target device.Target, outcome *job.Outcome) (session *device.Session, err error) {
-	if err := t.rules.Check(credentialID, host); err != nil {
+	if err := t.devices.Rules.Check(credentialID, host); err != nil {
 		return nil, err
 	}
 	// For the user name, which the device hears before it asks for anything.
 	if target.Expected, err = t.agent.Get(ctx, credentialID); err != nil {
 		return nil, err
 	}
-	dialer := t.dialer
+	dialer := t.devices.Dialer
 	dialer.ObserveCommands = t.command
 	err = t.agent.Login(ctx, credentialID, target.Address, func(ctx context.Context, present agent.Present) error {
 		session, err = dialer.Login(ctx, target, func(ctx context.Context) (*credential.Credential, error) {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
@@ -15,20 +14,18 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	agent "github.com/tom-worker/credential-provider/host-example/agent/client"
-	"github.com/tom-worker/credential-provider/host-example/config"
-	"github.com/tom-worker/credential-provider/host-example/worker/device"
-	"github.com/tom-worker/credential-provider/host-example/worker/device/platform"
-	"github.com/tom-worker/credential-provider/host-example/worker/hostrules"
+	hostworker "github.com/tom-worker/credential-provider/host-example/worker"
 	"github.com/tom-worker/credential-provider/shared/credential"
 )
 
 // work does jobs until it is told to end.
 func work(drain, abort context.Context, o *options, stderr io.Writer) error {
 	log := o.logger(stderr)
-	a, err := o.attempts(log)
+	devices, err := hostworker.Open(o.config)
 	if err != nil {
 		return err
 	}
+	a := &attempts{devices: devices, log: log}
 	if a.agent, err = agent.New(o.socket); err != nil {
 		return usagef("agent at %s: %v", o.socket, err)
 	}
@@ -89,38 +86,4 @@ func (o *options) unreachable(err error) error {
 	return credential.Errorf(credential.BackendUnavailable, "the Temporal server at %s is unreachable: %v", o.temporal.HostPort, err).
 		WithHelp("name another one: --address, TEMPORAL_ADDRESS").
 		WithHelp("or start one on this machine: temporal server start-dev")
-}
-
-// attempts has what the settings say of devices.
-func (o *options) attempts(log hclog.Logger) (*attempts, error) {
-	refuse := func(key string, err error) error {
-		return &config.Error{Problems: []config.Problem{{Place: o.config.Place(key), Key: key, Text: err.Error()}}}
-	}
-	rules, err := hostrules.Parse(o.config.SSHCredentialHosts)
-	if err != nil {
-		return nil, refuse("ssh_credential_hosts", err)
-	}
-	known, err := config.AtHome(o.config.SSHKnownHosts)
-	if err != nil {
-		return nil, refuse("ssh_known_hosts", err)
-	}
-	hostKeys, err := device.OpenHostKeys(known, o.config.SSHHostKeys == config.HostKeysAcceptNew)
-	if err != nil {
-		return nil, refuse("ssh_known_hosts", err)
-	}
-	own, err := config.AtHome(o.config.DevicePlatforms)
-	if err != nil {
-		return nil, refuse("device_platforms", err)
-	}
-	platforms, err := platform.Load(own)
-	if err != nil {
-		return nil, refuse("device_platforms", err)
-	}
-	if o.config.SSHLegacyAlgorithms {
-		device.AllowShortKeys()
-	}
-	return &attempts{
-		rules: rules, platforms: platforms, log: log,
-		dialer: device.Dialer{HostKeys: hostKeys, LegacyAlgorithms: o.config.SSHLegacyAlgorithms, LoginTimeout: o.config.SSHLoginTimeout},
-	}, nil
 }
