@@ -11,9 +11,9 @@ import (
 	"github.com/tom-worker/credential-provider/plugin-awssm/awssmtest"
 )
 
-// A whole run has 20,000 jobs: go test -run TestTomFleet -fleet-jobs 10000 -timeout 3h -v ./host-example/python
+// A whole run has 20,000 jobs: go test -run TestTomFleet -timeout 3h -v ./host-example/python -fleet-jobs 10000
 var (
-	fleetJobs    = flag.Int("fleet-jobs", 400, "jobs of each run of TestTomFleet")
+	fleetJobs    = flag.Int("fleet-jobs", 1000, "jobs of each run of TestTomFleet")
 	fleetWorkers = flag.Int("fleet-workers", 6, "Tom's workers in TestTomFleet")
 )
 
