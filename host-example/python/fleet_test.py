@@ -178,8 +178,9 @@ class Fleet:
             except (redis.ConnectionError, redis.TimeoutError, ConnectionError):
                 await asyncio.sleep(0.1)
 
-    async def work(self, jobs, targets, while_running=None, patience=180.0):
-        """Has so many jobs worked off, and calls something each time that some have ended. It fails when none ends for so long."""
+    async def work(self, jobs, targets, while_running=None, patience=400.0):
+        """Has so many jobs worked off, and calls something each time that some have ended. It fails when none ends for so long: Tom
+        holds the device of a worker that was killed for two minutes."""
         first, last, moved = self.submitted, self.submitted + jobs, time.monotonic()
         while self.submitted < last or len(self.ended) < self.submitted:
             while self.submitted < last and self.submitted - len(self.ended) < OUTSTANDING:

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"io"
 	"os"
 	"regexp"
 	"strings"
@@ -47,6 +49,23 @@ func TestHelp(t *testing.T) {
 		out.Reset()
 		if status := run(t.Context(), t.Context(), strings.Fields(test.args), nil, &out, &out); status != 2 || !strings.Contains(out.String(), test.says) || !strings.Contains(out.String(), "--help") {
 			t.Errorf("%q: status %d: %s", test.args, status, out.String())
+		}
+	}
+}
+
+func TestServersName(t *testing.T) {
+	for _, test := range []struct{ args, environ, address, namespace string }{
+		{"", "", "localhost:7233", "default"},
+		{"", "TEMPORAL_ADDRESS=a:1 TEMPORAL_NAMESPACE=of-a", "a:1", "of-a"},
+		{"--address b:2 --namespace of-b", "TEMPORAL_ADDRESS=a:1 TEMPORAL_NAMESPACE=of-a", "b:2", "of-b"},
+	} {
+		o, err := parse(strings.Fields("--agent-socket socket "+test.args), strings.Fields("HOME=/nowhere "+test.environ), io.Discard)
+		if err != nil || o.temporal.HostPort != test.address || o.temporal.Namespace != test.namespace {
+			t.Errorf("%+v: %+v, %v", test, o, err)
+			continue
+		}
+		if said := o.unreachable(errors.New("away")).Error(); !strings.Contains(said, "server at "+test.address+" is") {
+			t.Error(said)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -86,12 +87,8 @@ func parse(args, environ []string, stdout io.Writer) (*options, error) {
 	if o.temporal, err = envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{EnvLookup: env}); err != nil {
 		return nil, usagef("Temporal's settings: %v", err)
 	}
-	if address != "" {
-		o.temporal.HostPort = address
-	}
-	if namespace != "" {
-		o.temporal.Namespace = namespace
-	}
+	o.temporal.HostPort = cmp.Or(address, o.temporal.HostPort, client.DefaultHostPort)
+	o.temporal.Namespace = cmp.Or(namespace, o.temporal.Namespace, client.DefaultNamespace)
 	o.config, err = config.Load(config.Source{File: file, Environ: environ})
 	return &o, err
 }
