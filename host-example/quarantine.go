@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 	"github.com/tom-worker/credential-provider/host-example/config"
 	"github.com/tom-worker/credential-provider/host-example/observe/admin"
 	"github.com/tom-worker/credential-provider/host-example/observe/audit"
+	"github.com/tom-worker/credential-provider/shared/guard"
 )
 
 func (c *cli) quarantineCommand() *cobra.Command {
@@ -228,9 +230,9 @@ func (f *fleet) close() {
 
 // List returns the quarantines with the credentials' ids where the provider can list them.
 func (f *fleet) List(ctx context.Context) ([]admin.Quarantine, error) {
-	all, err := f.logins().Refused(ctx)
-	if err != nil || len(all) == 0 {
-		return all, err
+	statuses, err := f.guard.Snapshot(ctx)
+	if err != nil || !slices.ContainsFunc(statuses, refused) {
+		return []admin.Quarantine{}, err
 	}
 	ids, err := listAll(ctx, f.source)
 	if err != nil {
@@ -242,6 +244,8 @@ func (f *fleet) List(ctx context.Context) ([]admin.Quarantine, error) {
 	}
 	return f.logins().Refused(ctx, ids...)
 }
+
+func refused(s guard.Status) bool { return s.Closed > 0 || s.Doubtful > 0 }
 
 // Lift has all workers of the fleet try a credential again.
 func (f *fleet) Lift(ctx context.Context, id, user string) error {
