@@ -87,7 +87,7 @@ func TestFleet(t *testing.T) {
 			t.Errorf("worker %d after the lift: %+v", worker, result)
 		}
 	}
-	// One device that refuses it, and no quarantine: the command knows no ids by itself.
+	// One device that refuses it, and no quarantine.
 	s.devices[0][7].SetPassword("by hand")
 	submit(0, 7)
 	fleet[0].until("the refusal is listed", func() bool { return strings.Contains(command("list"), "c0           1 device ") })
