@@ -13,7 +13,6 @@ import (
 	"github.com/tom-worker/credential-provider/host-example/config"
 	"github.com/tom-worker/credential-provider/host-example/observe/admin"
 	"github.com/tom-worker/credential-provider/host-example/observe/audit"
-	"github.com/tom-worker/credential-provider/shared/guard"
 )
 
 func (c *cli) quarantineCommand() *cobra.Command {
@@ -231,7 +230,7 @@ func (f *fleet) close() {
 // List returns the quarantines with the credentials' ids where the provider can list them.
 func (f *fleet) List(ctx context.Context) ([]admin.Quarantine, error) {
 	statuses, err := f.guard.Snapshot(ctx)
-	if err != nil || !slices.ContainsFunc(statuses, refused) {
+	if err != nil || !slices.ContainsFunc(statuses, admin.IsRefused) {
 		return []admin.Quarantine{}, err
 	}
 	ids, err := listAll(ctx, f.source)
@@ -244,8 +243,6 @@ func (f *fleet) List(ctx context.Context) ([]admin.Quarantine, error) {
 	}
 	return f.logins().Refused(ctx, ids...)
 }
-
-func refused(s guard.Status) bool { return s.Closed > 0 || s.Doubtful > 0 }
 
 // Lift has all workers of the fleet try a credential again.
 func (f *fleet) Lift(ctx context.Context, id, user string) error {

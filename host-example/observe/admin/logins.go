@@ -26,6 +26,9 @@ type Quarantine struct {
 	RetrySeconds int `json:"retry_seconds"`
 }
 
+// IsRefused reports whether devices refuse the material: all of them for a while, or some.
+func IsRefused(s guard.Status) bool { return s.Closed > 0 || s.Doubtful > 0 }
+
 // Logins are a guard and the store of its credentials.
 type Logins struct {
 	Store *store.Store
@@ -46,7 +49,7 @@ func (l Logins) Refused(ctx context.Context, ids ...string) ([]Quarantine, error
 func (l Logins) Of(ctx context.Context, statuses []guard.Status) []Quarantine {
 	all := []Quarantine{}
 	for _, s := range statuses {
-		if s.Closed <= 0 && s.Doubtful == 0 {
+		if !IsRefused(s) {
 			continue
 		}
 		q := Quarantine{
